@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pool.c - workers that sleep on a condition between runs; tasks are taken by
+ * one atomic counter. Every worker sets the floating-point state that the
+ * kernels rely on: round to nearest, denormals kept (engine 8, rule 5).
+ */
+#include <colophon/base/memory.h>
+#include <colophon/base/pool.h>
+
+#include <fenv.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <string.h>
+
+struct worker {
+    cph_pool *pool;
+    pthread_t thread;
+    unsigned index;
+};
+
+struct cph_pool {
+    unsigned n_threads, n_started;
+    struct worker *workers;
+    pthread_mutex_t lock;
+    pthread_cond_t wake, done;
+    uint64_t generation;
+    unsigned n_busy;
+    bool quit;
+    /* the run under way */
+    cph_task_fn fn;
+    void *arg;
+    size_t n_tasks, next;
+    size_t failed_task;
+    cph_status status;
+    cph_err err;
+};
+
+unsigned cph_cpu_count(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    int n = CPU_COUNT(&set);
+    return n > 0 ? (unsigned)n : 1;
+}
+
+static void fp_default(void)
+{
+    fesetenv(FE_DFL_ENV);
+}
+
+static void work(cph_pool *p, unsigned worker)
+{
+    for (;;) {
+        size_t task = __atomic_fetch_add(&p->next, 1, __ATOMIC_RELAXED);
+        if (task >= p->n_tasks || __atomic_load_n(&p->failed_task, __ATOMIC_RELAXED) < task) return;
+        cph_err err = {0};
+        cph_status s = p->fn(p->arg, task, worker, &err);
+        if (s == CPH_OK) continue;
+        pthread_mutex_lock(&p->lock);
+        if (task < p->failed_task) {
+            __atomic_store_n(&p->failed_task, task, __ATOMIC_RELAXED);
+            p->status = s;
+            p->err = err;
+        }
+        pthread_mutex_unlock(&p->lock);
+    }
+}
+
+static void *live(void *arg)
+{
+    struct worker *w = arg;
+    cph_pool *p = w->pool;
+    uint64_t seen = 0;
+    fp_default();
+    pthread_mutex_lock(&p->lock);
+    for (;;) {
+        while (p->generation == seen && !p->quit) pthread_cond_wait(&p->wake, &p->lock);
+        if (p->quit) break;
+        seen = p->generation;
+        pthread_mutex_unlock(&p->lock);
+        work(p, w->index);
+        pthread_mutex_lock(&p->lock);
+        if (--p->n_busy == 0) pthread_cond_signal(&p->done);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+cph_status cph_pool_open(cph_pool **out, unsigned n_threads, cph_err *err)
+{
+    if (n_threads == 0) n_threads = cph_cpu_count();
+    if (n_threads > 4096) return cph_fail(err, CPH_USAGE, "%u threads: at most 4096", n_threads);
+    void *mem;
+    CPH_TRY(cph_alloc0(&mem, sizeof(cph_pool), err));
+    cph_pool *p = mem;
+    p->n_threads = n_threads;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->wake, NULL);
+    pthread_cond_init(&p->done, NULL);
+    cph_status s = cph_alloc0(&mem, n_threads * sizeof *p->workers, err);
+    if (s != CPH_OK) goto fail;
+    p->workers = mem;
+    for (unsigned i = 1; i < n_threads; i++) {
+        p->workers[i] = (struct worker){.pool = p, .index = i};
+        if (pthread_create(&p->workers[i].thread, NULL, live, &p->workers[i]) != 0) {
+            s = cph_fail(err, CPH_IO, "the system starts no more than %u threads", i);
+            goto fail;
+        }
+        p->n_started++;
+    }
+    fp_default();
+    *out = p;
+    return CPH_OK;
+fail:
+    cph_pool_close(p);
+    return s;
+}
+
+void cph_pool_close(cph_pool *p)
+{
+    if (!p) return;
+    pthread_mutex_lock(&p->lock);
+    p->quit = true;
+    pthread_cond_broadcast(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+    for (unsigned i = 1; i <= p->n_started; i++) pthread_join(p->workers[i].thread, NULL);
+    pthread_cond_destroy(&p->wake);
+    pthread_cond_destroy(&p->done);
+    pthread_mutex_destroy(&p->lock);
+    cph_free(p->workers);
+    cph_free(p);
+}
+
+unsigned cph_pool_threads(const cph_pool *p) { return p->n_threads; }
+
+cph_status cph_pool_run(cph_pool *p, size_t n_tasks, cph_task_fn fn, void *arg, cph_err *err)
+{
+    if (n_tasks == 0) return CPH_OK;
+    p->fn = fn;
+    p->arg = arg;
+    p->n_tasks = n_tasks;
+    p->failed_task = SIZE_MAX;
+    p->status = CPH_OK;
+    __atomic_store_n(&p->next, 0, __ATOMIC_RELAXED);
+    bool shared = p->n_threads > 1 && n_tasks > 1;
+    if (shared) {
+        pthread_mutex_lock(&p->lock);
+        p->n_busy = p->n_threads - 1;
+        p->generation++;
+        pthread_cond_broadcast(&p->wake);
+        pthread_mutex_unlock(&p->lock);
+    }
+    work(p, 0);
+    if (shared) {
+        pthread_mutex_lock(&p->lock);
+        while (p->n_busy) pthread_cond_wait(&p->done, &p->lock);
+        pthread_mutex_unlock(&p->lock);
+    }
+    if (p->status != CPH_OK && err) *err = p->err;
+    return p->status;
+}
