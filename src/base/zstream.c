@@ -280,7 +280,7 @@ static cph_status read_chunk(cph_lines *l, char *into, size_t room, size_t *got,
 /* Appends some text, or sets l->ended. */
 static cph_status fill(cph_lines *l, cph_err *err)
 {
-    size_t got;
+    size_t got = 0;
     CPH_TRY(cph_buf_reserve(&l->text, LINES_CHUNK, err));
     if (!l->z) {
         CPH_TRY(read_chunk(l, l->text.p + l->text.n, LINES_CHUNK, &got, err));
