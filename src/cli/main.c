@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * main.c - the program: finds the command, sets the process up, runs it, and
+ * says in a sentence what went wrong. The only place that owns the process.
+ */
+#include <colophon/base/interrupt.h>
+#include <colophon/base/log.h>
+#include <colophon/base/memory.h>
+#include <colophon/model/model.h>
+#include <colophon/provenance/manifest.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "frame.h"
+
+typedef struct talk {
+    bool quiet, verbose, terminal, line_open;
+} talk;
+
+static void say(void *ctx, cph_level level, const char *text)
+{
+    talk *t = ctx;
+    if ((level == CPH_DEBUG && !t->verbose) || (level < CPH_WARN && t->quiet)) return;
+    if (t->line_open) fputs("\r\033[K", stderr);
+    t->line_open = false;
+    fprintf(stderr, "%s%s\n", level == CPH_WARN ? "warning: " : "", text);
+}
+
+static void show_progress(void *ctx, const cph_progress_view *v)
+{
+    talk *t = ctx;
+    if (t->quiet) return;
+    char left[32] = "";
+    if (v->eta_s >= 0) cph_format_seconds(v->eta_s, left);
+    if (!t->terminal && !v->finished) return; /* a log file gets the last word only */
+    fprintf(stderr, "%s%s: %llu", t->terminal ? "\r\033[K" : "", v->what, (unsigned long long)v->done);
+    if (v->total) fprintf(stderr, " of %llu", (unsigned long long)v->total);
+    fprintf(stderr, " %s, %.1f/s%s%s%s", v->unit, v->rate, left[0] ? ", " : "", left, left[0] ? " left" : "");
+    if (v->finished || !t->terminal) fputc('\n', stderr);
+    t->line_open = t->terminal && !v->finished;
+}
+
+static int complain(const cph_err *err, cph_status s, const char *command)
+{
+    const char *what = err->what[0] ? err->what : cph_status_sentence(s);
+    fprintf(stderr, "colophon: %s\n", what);
+    if (err->hint[0])
+        fprintf(stderr, "hint: %s\n", err->hint);
+    else if (s == CPH_USAGE)
+        fprintf(stderr, "hint: colophon %s%s-h\n", command, command[0] ? " " : "");
+    return cph_status_exit(s);
+}
+
+static void set_up(const cli *c, talk *t, int argc, char **argv)
+{
+    *t = (talk){.quiet = cli_flag(c, "quiet"), .verbose = cli_flag(c, "verbose"), .terminal = isatty(2) == 1};
+    cph_log_set((cph_log_sink){.message = say, .progress = show_progress, .ctx = t});
+    cph_memory_set_cap(cli_u64(c, "memory"));
+    cph_interrupt_install();
+    cph_run_set(&(cph_run_facts){.argc = argc, .argv = argv, .isa = cph_isa_name(), .threads = cli_threads(c), .ranks = 1});
+}
+
+static int run(const cli_command *command, int used, int argc, char **argv)
+{
+    cph_err err = {0};
+    cli c = {.command = command, .started = (int64_t)time(NULL), .out = stdout};
+    talk t;
+    cph_arena_init(&c.arena, (size_t)64 << 20);
+    cph_status s = cli_parse(&c, argc - 1 - used, argv + 1 + used, &err);
+    if (s == CPH_OK && c.wants_long_help) {
+        cli_help_long(stdout, command);
+    } else if (s == CPH_OK && c.wants_short_help) {
+        cli_help_short(stdout, command);
+    } else if (s == CPH_OK) {
+        set_up(&c, &t, argc, argv);
+        s = command->run(&c, &err);
+    }
+    if (fflush(stdout) != 0 || ferror(stdout)) c.write_failed = true;
+    if (s == CPH_OK && c.write_failed) s = cph_fail(&err, CPH_IO, "standard output: cannot write everything");
+    cph_pool_close(c.pool);
+    cph_arena_release(&c.arena);
+    return s == CPH_OK || s == CPH_END ? 0 : complain(&err, s, command->name);
+}
+
+int main(int argc, char **argv)
+{
+    int used = 0;
+    if (argc < 2) {
+        cli_help_all(stderr);
+        return cph_status_exit(CPH_USAGE);
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        cli_help_all(stdout);
+        return fflush(stdout) == 0 ? 0 : cph_status_exit(CPH_IO);
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("colophon %s\n", CPH_VERSION);
+        return fflush(stdout) == 0 ? 0 : cph_status_exit(CPH_IO);
+    }
+    const cli_command *command = cli_find(argc, argv, &used);
+    if (command) return run(command, used, argc, argv);
+    cph_err err = {0};
+    cph_fail(&err, CPH_USAGE, "there is no command '%s%s%s'", argv[1], argc > 2 && argv[2][0] != '-' ? " " : "",
+             argc > 2 && argv[2][0] != '-' ? argv[2] : "");
+    cph_hint(&err, "colophon help lists the commands");
+    return complain(&err, CPH_USAGE, "");
+}
