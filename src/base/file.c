@@ -392,6 +392,48 @@ cph_status cph_file_write(const char *path, const void *p, size_t n, cph_err *er
     return s;
 }
 
+static cph_status copy_bytes(int in, const char *from, cph_out *o, cph_digest *digest, cph_err *err)
+{
+    void *chunk = NULL;
+    CPH_TRY(cph_alloc(&chunk, 1u << 18, err));
+    cph_sha256 h;
+    cph_sha256_init(&h);
+    cph_status s = CPH_OK;
+    while (s == CPH_OK) {
+        ssize_t got = read(in, chunk, 1u << 18);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) s = cph_fail_errno(err, "%s: cannot read", from);
+        if (got <= 0) break;
+        cph_sha256_add(&h, chunk, (size_t)got);
+        s = cph_out_write(o, chunk, (size_t)got, err);
+    }
+    cph_free(chunk);
+    if (s == CPH_OK) *digest = cph_sha256_end(&h);
+    return s;
+}
+
+cph_status cph_file_copy(const char *from, const char *temporary, const char *to, const cph_digest *expect,
+                         cph_err *err)
+{
+    int in = -1;
+    uint64_t size = 0;
+    CPH_TRY(open_regular(from, &in, &size, err));
+    cph_out o;
+    cph_digest digest;
+    cph_status s = cph_out_open(&o, temporary, err);
+    if (s == CPH_OK) s = copy_bytes(in, from, &o, &digest, err);
+    if (s == CPH_OK && cph_digest_cmp(&digest, expect) != 0)
+        s = cph_fail(err, CPH_DATA, "%s: the file changed while it was being read", from);
+    if (s == CPH_OK) s = cph_out_close(&o, err);
+    if (s == CPH_OK) s = rename_to(temporary, to, err);
+    close(in);
+    if (s != CPH_OK) {
+        cph_out_abandon(&o);
+        unlink(temporary);
+    }
+    return s;
+}
+
 /* ---- artefact directories ---- */
 
 static bool is_empty_dir(const char *path)

@@ -54,6 +54,13 @@ CPH_API cph_status cph_file_digest(const char *path, cph_digest *out, uint64_t *
 /* Writes a whole file durably: temporary name, fsync, rename, fsync of the directory. */
 CPH_API cph_status cph_file_write(const char *path, const void *p, size_t n, cph_err *err) CPH_MUST_USE;
 
+/*
+ * Copies durably: bytes to `temporary` (same file system as `to`), fsync, rename, fsync of the directory.
+ * CPH_DATA when the bytes read are not `expect`: the file changed under us. `to` is whole or untouched.
+ */
+CPH_API cph_status cph_file_copy(const char *from, const char *temporary, const char *to,
+                                 const cph_digest *expect, cph_err *err) CPH_MUST_USE;
+
 /* ---- a file being written ---- */
 typedef struct cph_out {
     int fd;
