@@ -163,7 +163,7 @@ static cph_status read_table(cph_zread *r, cph_err *err)
         return cph_fail(err, CPH_DATA, "%s: has no seek table; it is cut or was not written by colophon", r->path);
     uint64_t count = get32(p + n - 9);
     uint64_t entry = p[n - 5] & 0x80 ? 12 : 8, table = count * entry;
-    if (table + 17 > n || get32(p + n - 17 - table) != SKIPPABLE)
+    if (table + 17 > n || get32(p + n - 17 - table) != SKIPPABLE || get32(p + n - 13 - table) != table + 9)
         return cph_fail(err, CPH_DATA, "%s: its seek table is damaged", r->path);
     void *mem;
     CPH_TRY(cph_alloc_n(&mem, count + 1, sizeof *r->frames, err));
