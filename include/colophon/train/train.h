@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * train.h - from a token set to a sealed model.
+ *
+ * cph_train_run trains for a number of optimizer steps and seals a Hugging Face
+ * directory with a colophon.json under `out`. While it runs, everything lives in
+ * "<out>.run/": checkpoints step-00000120/ (sealed models too, with optimizer and
+ * trainer state), and log.jsonl. Calling it again with the same options goes on from
+ * the newest checkpoint, or finds that the model is there already; a changed option
+ * or token set is an error that names it.
+ *
+ * Invariant  Same token set, tokenizer, options: the same digest, at any thread count,
+ *            on any processor, however often the run was stopped or killed.
+ * Threads    One run per output at a time (a lock says so); inside it uses the pool.
+ * Memory     What it needs is logged before the first step; a step allocates nothing.
+ * Errors     CPH_STOPPED after SIGINT/SIGTERM, with a checkpoint; CPH_DATA for a loss that
+ *            is no number; CPH_NOMEM with the need; CPH_RIGHTS when the token set was
+ *            not made for training.
+ */
+#ifndef CPH_TRAIN_TRAIN_H
+#define CPH_TRAIN_TRAIN_H
+
+#include <colophon/base/hash.h>
+#include <colophon/base/pool.h>
+#include <colophon/base/str.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct cph_train_opts {
+    /* What it reads and writes: paths are of the run, the digests of what they hold are identity. */
+    const char *tokens;    /* a sealed token set */
+    const char *tokenizer; /* the sealed tokenizer that made it: its files go into the model */
+    const char *out;       /* the model directory; must not exist, or be the same run's result */
+    const char *from;      /* a Hugging Face directory to start from, or NULL: from the seed */
+
+    /* Shape; with `from` the model's own shape stands and these are not read. */
+    uint32_t n_layer, n_embd, n_head, n_positions;
+    double dropout; /* 0..1, at all three places; with `from` the model's own stands */
+
+    /* Identity */
+    uint32_t steps;
+    uint32_t batch;      /* rows of a micro-batch */
+    uint32_t accumulate; /* micro-batches of a step */
+    uint32_t seq_len;    /* tokens of a row; 0: n_positions */
+    const char *schedule; /* constant, linear, cosine */
+    double lr;
+    int64_t warmup;       /* steps; -1: a fiftieth of all */
+    uint32_t warmup_offset;
+    double min_lr_ratio;  /* cosine only */
+    double beta1, beta2, eps, weight_decay;
+    double clip;          /* global norm; 0: none */
+    double held_out;      /* share of the works kept for evaluation */
+    uint64_t seed;
+
+    /* Run */
+    uint32_t eval_every;  /* steps; 0: only at the end */
+    uint32_t save_every;  /* steps between checkpoints; 0: only at the end */
+    uint32_t keep_last;   /* checkpoints kept beside those of keep_every; at least 1 */
+    uint32_t keep_every;  /* keep every checkpoint whose step it divides; 0: none */
+    cph_pool *pool;       /* NULL: the caller's thread alone */
+    int64_t started_unix_s;
+} cph_train_opts;
+/* GPT-2 small, batch 8, cosine to a tenth, lr 6e-4, AdamW 0.9/0.95/1e-8, decay 0.1, clip 1, seed 42. */
+CPH_API void cph_train_opts_init(cph_train_opts *o);
+
+typedef struct cph_train_result {
+    cph_digest digest;     /* the model's name */
+    uint32_t steps;        /* done in all */
+    uint32_t resumed_from; /* 0: from the beginning */
+    bool was_there;        /* the model had been sealed by an earlier call */
+    double loss;           /* of the last step */
+    double held_out_loss;  /* negative: not measured */
+    double tokens_per_s;   /* of this call */
+} cph_train_result;
+CPH_API cph_status cph_train_run(const cph_train_opts *o, cph_train_result *result, cph_err *err) CPH_MUST_USE;
+
+/*
+ * For `verify`: recomputes what a model's manifest says about its data. seen_root from
+ * seen.leaves.zst always; with `tokens` (a path, or NULL) also order_root and the seen
+ * leaves from the order function.
+ */
+CPH_API cph_status cph_train_verify(const char *model_dir, const char *tokens, cph_err *err) CPH_MUST_USE;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
