@@ -6,6 +6,7 @@
 #include <colophon/base/file.h>
 #include <colophon/base/memory.h>
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -340,7 +341,7 @@ cph_status cph_out_open(cph_out *o, const char *path, cph_err *err)
     return CPH_OK;
 }
 
-static cph_status out_flush(cph_out *o, cph_err *err)
+cph_status cph_out_flush(cph_out *o, cph_err *err)
 {
     size_t n = o->buf_n;
     o->buf_n = 0;
@@ -351,11 +352,21 @@ cph_status cph_out_write(cph_out *o, const void *p, size_t n, cph_err *err)
 {
     o->n_bytes += n;
     if (n > OUT_BUFFER - o->buf_n) {
-        CPH_TRY(out_flush(o, err));
+        CPH_TRY(cph_out_flush(o, err));
         if (n >= OUT_BUFFER) return write_all(o->fd, o->path, p, n, err);
     }
     if (n) memcpy(o->buf + o->buf_n, p, n);
     o->buf_n += n;
+    return CPH_OK;
+}
+
+cph_status cph_out_rewrite(cph_out *o, uint64_t offset, const void *p, size_t n, cph_err *err)
+{
+    assert(offset + n <= o->n_bytes);
+    CPH_TRY(cph_out_flush(o, err));
+    if (lseek(o->fd, (off_t)offset, SEEK_SET) < 0) return cph_fail_errno(err, "%s: cannot seek", o->path);
+    CPH_TRY(write_all(o->fd, o->path, p, n, err));
+    if (lseek(o->fd, 0, SEEK_END) < 0) return cph_fail_errno(err, "%s: cannot seek", o->path);
     return CPH_OK;
 }
 
@@ -369,7 +380,7 @@ void cph_out_abandon(cph_out *o)
 
 cph_status cph_out_close(cph_out *o, cph_err *err)
 {
-    cph_status s = out_flush(o, err);
+    cph_status s = cph_out_flush(o, err);
     if (s == CPH_OK) s = sync_fd(o->fd, o->path, err);
     cph_out_abandon(o);
     return s;

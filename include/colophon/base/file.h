@@ -71,6 +71,10 @@ typedef struct cph_out {
 } cph_out;
 CPH_API cph_status cph_out_open(cph_out *o, const char *path, cph_err *err) CPH_MUST_USE; /* truncates */
 CPH_API cph_status cph_out_write(cph_out *o, const void *p, size_t n, cph_err *err) CPH_MUST_USE;
+/* Writes over bytes that were written before: a header whose counts come last. */
+CPH_API cph_status cph_out_rewrite(cph_out *o, uint64_t offset, const void *p, size_t n,
+                                   cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_out_flush(cph_out *o, cph_err *err) CPH_MUST_USE; /* to the system, not to disk */
 CPH_API cph_status cph_out_close(cph_out *o, cph_err *err) CPH_MUST_USE; /* flush, fsync, close */
 CPH_API void cph_out_abandon(cph_out *o); /* after a failure, or twice: fine */
 
