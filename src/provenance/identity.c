@@ -12,28 +12,28 @@
 #include <time.h>
 #include <unistd.h>
 
-cph_status set_hex(cph_json *object, cph_arena *a, const char *key, const cph_digest *d, cph_err *err)
+cph_status cph_member_hex(cph_json *object, cph_arena *a, const char *key, const cph_digest *d, cph_err *err)
 {
     char hex[CPH_HEX_DIGEST];
     cph_digest_hex(d, hex);
     return cph_json_set_str(object, a, key, cph_str_of(hex), err);
 }
 
-cph_status set_u64(cph_json *object, cph_arena *a, const char *key, uint64_t v, cph_err *err)
+cph_status cph_member_u64(cph_json *object, cph_arena *a, const char *key, uint64_t v, cph_err *err)
 {
     if (v > ((uint64_t)1 << 53) - 1)
         return cph_fail(err, CPH_DATA, "%s: %llu does not fit canonical JSON", key, (unsigned long long)v);
     return cph_json_set_i64(object, a, key, (int64_t)v, err);
 }
 
-cph_status set_bool(cph_json *object, cph_arena *a, const char *key, bool v, cph_err *err)
+cph_status cph_member_bool(cph_json *object, cph_arena *a, const char *key, bool v, cph_err *err)
 {
     cph_json *b;
     CPH_TRY(cph_json_new(&b, a, v ? CPH_JSON_TRUE : CPH_JSON_FALSE, err));
     return cph_json_set(object, a, key, b, err);
 }
 
-cph_status alias_of(cph_json **out, cph_arena *a, const cph_json *v, cph_err *err)
+cph_status cph_alias(cph_json **out, cph_arena *a, const cph_json *v, cph_err *err)
 {
     cph_json *alias;
     CPH_TRY(cph_json_new(&alias, a, v->type, err));
@@ -119,7 +119,7 @@ cph_status cph_identity_parent(cph_json *identity, cph_arena *a, const char *rol
     CPH_TRY(cph_json_new(&row, a, CPH_JSON_OBJECT, err));
     CPH_TRY(cph_json_set_str(row, a, "role", cph_str_of(role), err));
     CPH_TRY(cph_json_set_str(row, a, "kind", cph_str_of(kind), err));
-    CPH_TRY(set_hex(row, a, "digest", digest, err));
+    CPH_TRY(cph_member_hex(row, a, "digest", digest, err));
     (void)insert_sorted(parents, row, parents_order); /* the same parent twice is one */
     return CPH_OK;
 }
@@ -153,7 +153,7 @@ cph_status cph_identity_count(cph_json *identity, cph_arena *a, const char *name
 {
     cph_json *counts;
     CPH_TRY(member(&counts, identity, a, "counts", CPH_JSON_OBJECT, err));
-    return set_u64(counts, a, name, n, err);
+    return cph_member_u64(counts, a, name, n, err);
 }
 
 cph_status cph_identity_tree(cph_json *identity, cph_arena *a, const char *tree, const cph_digest *root,
@@ -173,25 +173,14 @@ cph_status cph_identity_text(cph_json *identity, cph_arena *a, const char *key, 
 
 cph_status cph_identity_slots(cph_json *identity, cph_arena *a, uint64_t slots, cph_err *err)
 {
-    return set_u64(identity, a, "slots", slots, err);
-}
-
-cph_status cph_identity_policy(cph_json *identity, cph_arena *a, const cph_policy_facts *p, cph_err *err)
-{
-    cph_json *v;
-    CPH_TRY(member(&v, identity, a, "policy", CPH_JSON_OBJECT, err));
-    CPH_TRY(cph_json_set_str(v, a, "purpose", p->purpose, err));
-    CPH_TRY(cph_json_set_str(v, a, "tier", p->tier, err));
-    CPH_TRY(cph_json_set_str(v, a, "actor", p->actor, err));
-    CPH_TRY(cph_json_set_str(v, a, "forum", p->forum, err));
-    return set_bool(v, a, "commercial", p->commercial, err);
+    return cph_member_u64(identity, a, "slots", slots, err);
 }
 
 static cph_status raise(cph_json *row, cph_arena *a, const char *key, uint64_t by, cph_err *err)
 {
     uint64_t n = 0;
     (void)cph_json_u64(cph_json_get(row, key), &n);
-    return set_u64(row, a, key, n + by, err);
+    return cph_member_u64(row, a, key, n + by, err);
 }
 
 cph_status cph_identity_tally(cph_json *identity, cph_arena *a, const cph_tally_row *row, cph_err *err)
@@ -271,8 +260,8 @@ cph_status cph_run_new(cph_json **out, cph_arena *a, int64_t started_unix_s, cph
     CPH_TRY(set_time(run, a, "ended", (int64_t)time(NULL), err));
     CPH_TRY(cph_json_set_str(run, a, "host", host, err));
     CPH_TRY(cph_json_set_str(run, a, "isa", cph_str_of(process.isa ? process.isa : ""), err));
-    CPH_TRY(set_u64(run, a, "threads", process.threads, err));
-    CPH_TRY(set_u64(run, a, "ranks", process.ranks ? process.ranks : 1, err));
+    CPH_TRY(cph_member_u64(run, a, "threads", process.threads, err));
+    CPH_TRY(cph_member_u64(run, a, "ranks", process.ranks ? process.ranks : 1, err));
     CPH_TRY(cph_json_set_str(run, a, "toolkit", CPH_STR("colophon " CPH_VERSION), err));
     CPH_TRY(cph_json_new(&paths, a, CPH_JSON_OBJECT, err));
     CPH_TRY(cph_json_set(run, a, "paths", paths, err));

@@ -19,7 +19,8 @@
 static const char *const documents[] = {
     "README.md",       "LICENSE",       "NOTICE",            "report.html",          "report.json",
     "stats.csv",       "loss.csv",      "curve.csv",         "optimizer.safetensors", "trainer_state.json",
-    "segment.json",    "seen.leaves.zst", "ai-act-summary.json", "bom.cdx.json",      "bom.spdx.json",
+    "segment.json",    "seen.leaves.zst", "set.leaves.zst",       "log.jsonl",            "ai-act-summary.json",
+    "bom.cdx.json",      "bom.spdx.json",
 };
 
 bool cph_is_document(cph_str path)
@@ -88,7 +89,7 @@ static int by_path(const void *a, const void *b)
     return cph_str_cmp(((const entry *)a)->path, ((const entry *)b)->path);
 }
 
-cph_status listing_of(listing *out, const char *dir, cph_arena *a, cph_err *err)
+cph_status cph_listing_of(listing *out, const char *dir, cph_arena *a, cph_err *err)
 {
     walk w = {.a = a};
     void *kept = NULL;

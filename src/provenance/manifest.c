@@ -24,7 +24,7 @@ struct cph_manifest {
     size_t n_parents;
 };
 
-bool strict_digest(const cph_json *v, cph_digest *out)
+bool cph_strict_digest(const cph_json *v, cph_digest *out)
 {
     cph_str s;
     char back[CPH_HEX_DIGEST];
@@ -101,7 +101,7 @@ static cph_status check_roots_and_counts(const form *f)
     const cph_json *roots = cph_json_get(f->m->identity, "roots"), *counts = cph_json_get(f->m->identity, "counts");
     if (!roots || roots->type != CPH_JSON_OBJECT) return wrong(f, "identity.roots", "is no object");
     for (const cph_json *r = roots->first; r; r = r->next)
-        if (!strict_digest(r, &d)) return wrong(f, "identity.roots", "holds what is no digest");
+        if (!cph_strict_digest(r, &d)) return wrong(f, "identity.roots", "holds what is no digest");
     if (!counts) return CPH_OK;
     if (counts->type != CPH_JSON_OBJECT) return wrong(f, "identity.counts", "is no object");
     for (const cph_json *c = counts->first; c; c = c->next)
@@ -138,7 +138,7 @@ static cph_status take_parents(const form *f)
         cph_parent *to = &f->m->parents[f->m->n_parents];
         to->role = cph_json_get_str(p, "role");
         to->kind = cph_json_get_str(p, "kind");
-        if (!to->role.n || !to->kind.n || !strict_digest(cph_json_get(p, "digest"), &to->digest))
+        if (!to->role.n || !to->kind.n || !cph_strict_digest(cph_json_get(p, "digest"), &to->digest))
             return wrong(f, "identity.parents", "a row lacks role, kind or digest");
         if (f->m->n_parents) {
             int c = cph_str_cmp(to[-1].role, to->role);
@@ -155,7 +155,7 @@ static cph_status take_file(const form *f, const cph_json *row, cph_manifest_fil
     bool marked = cph_json_get(row, "private") != NULL;
     to->path = cph_json_get_str(row, "path");
     if (row->type != CPH_JSON_OBJECT || row->n != 3u + marked || !cph_json_u64(cph_json_get(row, "bytes"), &to->bytes) ||
-        !strict_digest(cph_json_get(row, "sha256"), &to->sha256))
+        !cph_strict_digest(cph_json_get(row, "sha256"), &to->sha256))
         return wrong(f, "files", "a row lacks path, bytes or sha256, or has more");
     if (marked && (!cph_json_bool(cph_json_get(row, "private"), &to->is_private) || !to->is_private))
         return wrong(f, "files", "\"private\" is true or absent");
@@ -204,7 +204,7 @@ static cph_status without_self(cph_json **out, cph_arena *a, const cph_json *roo
     cph_json **end = &o->first;
     for (const cph_json *k = root->first; k; k = k->next) {
         if (cph_str_is(k->key, "self")) continue;
-        CPH_TRY(alias_of(end, a, k, err));
+        CPH_TRY(cph_alias(end, a, k, err));
         (*end)->key = k->key;
         end = &(*end)->next;
         o->n++;
@@ -226,7 +226,7 @@ static cph_status check_self(const form *f, cph_buf *b)
 {
     cph_digest self, found;
     cph_json *rest;
-    if (!strict_digest(cph_json_get(f->m->root, "self"), &self)) return wrong(f, "self", "is no digest");
+    if (!cph_strict_digest(cph_json_get(f->m->root, "self"), &self)) return wrong(f, "self", "is no digest");
     CPH_TRY(without_self(&rest, &f->m->a, f->m->root, f->err));
     b->n = 0;
     CPH_TRY(cph_json_canonical(b, rest, f->err));
@@ -244,8 +244,8 @@ static cph_status check_self(const form *f, cph_buf *b)
 static cph_status check_digest(const form *f)
 {
     cph_digest found;
-    if (!strict_digest(cph_json_get(f->m->root, "digest"), &f->m->digest)) return wrong(f, "digest", "is no digest");
-    CPH_TRY(artefact_digest(f->m->identity, f->m->kind, &found, f->err));
+    if (!cph_strict_digest(cph_json_get(f->m->root, "digest"), &f->m->digest)) return wrong(f, "digest", "is no digest");
+    CPH_TRY(cph_artefact_digest(f->m->identity, f->m->kind, &found, f->err));
     if (cph_digest_cmp(&f->m->digest, &found) != 0)
         return wrong(f, "digest", "does not name this identity");
     return CPH_OK;
@@ -332,12 +332,17 @@ cph_parent cph_manifest_parent_at(const cph_manifest *m, size_t i) { return m->p
 
 bool cph_manifest_root(const cph_manifest *m, const char *name, cph_digest *out)
 {
-    return strict_digest(cph_json_get(cph_json_get(m->identity, "roots"), name), out);
+    return cph_strict_digest(cph_json_get(cph_json_get(m->identity, "roots"), name), out);
 }
 
 bool cph_manifest_count(const cph_manifest *m, const char *name, uint64_t *out)
 {
     return cph_json_u64(cph_json_get(cph_json_get(m->identity, "counts"), name), out);
+}
+
+cph_status cph_manifest_content_root(const cph_manifest *m, cph_digest *out, cph_err *err)
+{
+    return cph_content_root(cph_json_get(m->root, "files"), out, err);
 }
 
 bool cph_manifest_is_published(const cph_manifest *m)

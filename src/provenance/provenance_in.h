@@ -24,23 +24,23 @@ typedef struct listing {
 } listing;
 
 /* Everything below dir but what cph_is_beside names at the top. */
-cph_status listing_of(listing *out, const char *dir, cph_arena *a, cph_err *err);
+cph_status cph_listing_of(listing *out, const char *dir, cph_arena *a, cph_err *err);
 
 /* {"bytes","path","private"?,"sha256"} in the arena. */
-cph_status file_entry(cph_json **out, cph_arena *a, const cph_manifest_file *f, cph_err *err);
+cph_status cph_file_entry(cph_json **out, cph_arena *a, const cph_manifest_file *f, cph_err *err);
 /* SHA-256 of the canonical JSON of those of `files` that are no documents. */
-cph_status content_root(const cph_json *files, cph_digest *out, cph_err *err);
+cph_status cph_content_root(const cph_json *files, cph_digest *out, cph_err *err);
 /* Of {identity, kind, v}, with its domain. */
-cph_status artefact_digest(const cph_json *identity, cph_str kind, cph_digest *out, cph_err *err);
+cph_status cph_artefact_digest(const cph_json *identity, cph_str kind, cph_digest *out, cph_err *err);
 
 /* 64 lower-case digits and nothing else. */
-bool strict_digest(const cph_json *v, cph_digest *out);
+bool cph_strict_digest(const cph_json *v, cph_digest *out);
 
 /* ---- trees in an arena ---- */
-cph_status set_hex(cph_json *object, cph_arena *a, const char *key, const cph_digest *d, cph_err *err);
-cph_status set_u64(cph_json *object, cph_arena *a, const char *key, uint64_t v, cph_err *err);
-cph_status set_bool(cph_json *object, cph_arena *a, const char *key, bool v, cph_err *err);
+cph_status cph_member_hex(cph_json *object, cph_arena *a, const char *key, const cph_digest *d, cph_err *err);
+cph_status cph_member_u64(cph_json *object, cph_arena *a, const char *key, uint64_t v, cph_err *err);
+cph_status cph_member_bool(cph_json *object, cph_arena *a, const char *key, bool v, cph_err *err);
 /* A view of v that can be a member elsewhere: a tree's node knows one parent only. */
-cph_status alias_of(cph_json **out, cph_arena *a, const cph_json *v, cph_err *err);
+cph_status cph_alias(cph_json **out, cph_arena *a, const cph_json *v, cph_err *err);
 
 #endif

@@ -11,19 +11,19 @@
 
 #include <string.h>
 
-cph_status file_entry(cph_json **out, cph_arena *a, const cph_manifest_file *f, cph_err *err)
+cph_status cph_file_entry(cph_json **out, cph_arena *a, const cph_manifest_file *f, cph_err *err)
 {
     cph_json *v;
     CPH_TRY(cph_json_new(&v, a, CPH_JSON_OBJECT, err));
     CPH_TRY(cph_json_set_str(v, a, "path", f->path, err));
-    CPH_TRY(set_u64(v, a, "bytes", f->bytes, err));
-    CPH_TRY(set_hex(v, a, "sha256", &f->sha256, err));
-    if (f->is_private) CPH_TRY(set_bool(v, a, "private", true, err));
+    CPH_TRY(cph_member_u64(v, a, "bytes", f->bytes, err));
+    CPH_TRY(cph_member_hex(v, a, "sha256", &f->sha256, err));
+    if (f->is_private) CPH_TRY(cph_member_bool(v, a, "private", true, err));
     *out = v;
     return CPH_OK;
 }
 
-cph_status content_root(const cph_json *files, cph_digest *out, cph_err *err)
+cph_status cph_content_root(const cph_json *files, cph_digest *out, cph_err *err)
 {
     cph_buf b;
     cph_buf_init(&b, MANIFEST_MAX);
@@ -39,7 +39,7 @@ cph_status content_root(const cph_json *files, cph_digest *out, cph_err *err)
     return s;
 }
 
-cph_status artefact_digest(const cph_json *identity, cph_str kind, cph_digest *out, cph_err *err)
+cph_status cph_artefact_digest(const cph_json *identity, cph_str kind, cph_digest *out, cph_err *err)
 {
     cph_buf b;
     cph_buf_init(&b, MANIFEST_MAX);
@@ -80,14 +80,14 @@ static cph_status hash_one(cph_json **out, cph_arena *a, const char *dir, const 
         return cph_fail(err, CPH_DATA, "%s: the name is not valid UTF-8", path);
     cph_manifest_file f = {.path = e->path, .is_private = is_private};
     CPH_TRY(cph_file_digest(path, &f.sha256, &f.bytes, err));
-    return file_entry(out, a, &f, err);
+    return cph_file_entry(out, a, &f, err);
 }
 
 static cph_status hash_all(cph_json **out, cph_arena *a, const char *dir, const cph_seal *what, cph_err *err)
 {
     listing l;
     cph_json *files;
-    CPH_TRY(listing_of(&l, dir, a, err));
+    CPH_TRY(cph_listing_of(&l, dir, a, err));
     CPH_TRY(cph_json_new(&files, a, CPH_JSON_ARRAY, err));
     cph_progress p;
     cph_progress_begin(&p, "sealing", "files", l.n);
@@ -108,7 +108,7 @@ static cph_status hash_all(cph_json **out, cph_arena *a, const char *dir, const 
 static cph_status with_member(cph_json *m, cph_arena *a, const char *key, const cph_json *v, cph_err *err)
 {
     cph_json *alias;
-    CPH_TRY(alias_of(&alias, a, v, err));
+    CPH_TRY(cph_alias(&alias, a, v, err));
     return cph_json_set(m, a, key, alias, err);
 }
 
@@ -122,7 +122,7 @@ static cph_status write_manifest(const char *dir, cph_arena *a, cph_json *m, cph
     if (s == CPH_OK) {
         cph_digest self = cph_sha256_of(b.p, b.n);
         b.n = 0;
-        s = set_hex(m, a, "self", &self, err);
+        s = cph_member_hex(m, a, "self", &self, err);
     }
     if (s == CPH_OK) s = cph_json_canonical(&b, m, err);
     if (s == CPH_OK) s = cph_buf_char(&b, '\n', err);
@@ -137,17 +137,17 @@ static cph_status build(const char *dir, cph_arena *a, const cph_seal *what, con
     cph_digest root, name;
     cph_json *m;
     if (what->content_root) {
-        CPH_TRY(content_root(files, &root, err));
+        CPH_TRY(cph_content_root(files, &root, err));
         CPH_TRY(cph_identity_root(what->identity, a, "content_root", &root, err));
     }
-    CPH_TRY(artefact_digest(what->identity, cph_str_of(what->kind), &name, err));
+    CPH_TRY(cph_artefact_digest(what->identity, cph_str_of(what->kind), &name, err));
     CPH_TRY(cph_json_new(&m, a, CPH_JSON_OBJECT, err));
     CPH_TRY(cph_json_set_i64(m, a, "v", 1, err));
     CPH_TRY(cph_json_set_str(m, a, "kind", cph_str_of(what->kind), err));
     CPH_TRY(with_member(m, a, "identity", what->identity, err));
     CPH_TRY(with_member(m, a, "files", files, err));
     CPH_TRY(with_member(m, a, "run", what->run, err));
-    CPH_TRY(set_hex(m, a, "digest", &name, err));
+    CPH_TRY(cph_member_hex(m, a, "digest", &name, err));
     CPH_TRY(write_manifest(dir, a, m, err));
     *digest = name;
     return CPH_OK;
@@ -175,7 +175,7 @@ cph_status cph_content_root_of(const char *dir, cph_digest *out, cph_err *err)
     cph_json *files;
     cph_digest root;
     cph_status s = hash_all(&files, &a, dir, &(cph_seal){0}, err);
-    if (s == CPH_OK) s = content_root(files, &root, err);
+    if (s == CPH_OK) s = cph_content_root(files, &root, err);
     cph_arena_release(&a);
     if (s == CPH_OK) *out = root;
     return s;

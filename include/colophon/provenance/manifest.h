@@ -52,6 +52,8 @@ typedef struct cph_seal {
 CPH_API cph_status cph_seal_write(const char *dir, cph_arena *a, const cph_seal *what, cph_digest *digest,
                                   cph_err *err) CPH_MUST_USE;
 
+/* content_root recomputed from the manifest's own file entries. */
+CPH_API cph_status cph_manifest_content_root(const cph_manifest *m, cph_digest *out, cph_err *err) CPH_MUST_USE;
 /* True for a path that stands outside content_root in every kind: README.md, report.html, the state of a
  * checkpoint, seen.leaves.zst ... The whole list is in src/provenance/listing.c. */
 CPH_API bool cph_is_document(cph_str path);
@@ -112,20 +114,15 @@ CPH_API cph_status cph_identity_text(cph_json *identity, cph_arena *a, const cha
                                      cph_err *err) CPH_MUST_USE;
 CPH_API cph_status cph_identity_slots(cph_json *identity, cph_arena *a, uint64_t slots, cph_err *err) CPH_MUST_USE;
 
-typedef struct cph_policy_facts {
-    cph_str purpose, tier, actor, forum; /* as the rights room spells them */
-    bool commercial;
-} cph_policy_facts;
-CPH_API cph_status cph_identity_policy(cph_json *identity, cph_arena *a, const cph_policy_facts *p,
-                                       cph_err *err) CPH_MUST_USE;
-
 /* One row of the tally; rows are kept sorted by rule, then decision, and equal ones are added up. */
 typedef struct cph_tally_row {
-    cph_str rule, decision;
+    cph_str rule;     /* "RR-163" */
+    cph_str decision; /* "ALLOW", "DENY", "HUMAN" */
     uint64_t works, documents, words;
 } cph_tally_row;
 CPH_API cph_status cph_identity_tally(cph_json *identity, cph_arena *a, const cph_tally_row *row,
                                       cph_err *err) CPH_MUST_USE;
+/* (The policy is set as a member: cph_json_set(identity, a, "policy", cph_policy_json's object, err).) */
 /* The same tally, policy or as_of as a parent's, copied: of tokens and models their corpus's unless given. */
 CPH_API cph_status cph_identity_inherit(cph_json *identity, cph_arena *a, const cph_manifest *parent, const char *key,
                                         cph_err *err) CPH_MUST_USE;
