@@ -43,3 +43,39 @@ done_testing() {
     [ "$n_bad" = 0 ]
     exit
 }
+
+# ---- the line, small: what the longer tests run on ----
+as_of=2026-11-23
+small_train="--layers 2 --width 32 --heads 2 --positions 32 --batch 4 --steps 30 --warmup 3 --seed 5 --dropout 0.1"
+ingest_sample() { # ingest_sample COLLECTION [OPTION...]
+    local to=$1; shift
+    "$colophon" ingest "$root/sample/collection" --into "$to" --sample --quiet "$@" >/dev/null &&
+        "$colophon" rights import "$to" "$root/sample/collection/rights.jsonl" --quiet >/dev/null
+}
+build_sample() { # build_sample COLLECTION CORPUS [OPTION...]
+    local from=$1 to=$2; shift 2
+    "$colophon" build "$from" --for train-internal --as-of $as_of --release $as_of --rulebase sample --out "$to" --quiet "$@" >/dev/null
+}
+tokenizer_sample() { # CORPUS TOKENIZER [OPTION...]
+    local from=$1 to=$2; shift 2
+    "$colophon" tokenizer train bpe --corpus "$from" --no-revocations --vocab-size 600 --out "$to" --quiet "$@" >/dev/null
+}
+train_sample() { # CORPUS TOKENIZER TOKENS MODEL [OPTION...]
+    local corpus=$1 tokenizer=$2 tokens=$3 model=$4; shift 4
+    # shellcheck disable=SC2086
+    "$colophon" train gpt2 --corpus "$corpus" --no-revocations --tokenizer "$tokenizer" --tokens "$tokens" --out "$model" $small_train --quiet "$@" >/dev/null
+}
+whole_line() { # whole_line DIR [OPTION...]: collection, corpus, tokenizer, tokens, model
+    local d=$1; shift
+    mkdir -p "$d"
+    ingest_sample "$d/collection" "$@" && build_sample "$d/collection" "$d/corpus" "$@" &&
+        tokenizer_sample "$d/corpus" "$d/tokenizer" "$@" && train_sample "$d/corpus" "$d/tokenizer" "$d/tokens" "$d/model" "$@"
+}
+# has_isa NAME: the processor has it
+has_isa() {
+    case $1 in
+        ref) true ;;
+        avx2) grep -qw avx2 /proc/cpuinfo && grep -qw fma /proc/cpuinfo ;;
+        avx512) grep -qw avx512f /proc/cpuinfo && grep -qw avx512bw /proc/cpuinfo && grep -qw avx512dq /proc/cpuinfo && grep -qw avx512vl /proc/cpuinfo ;;
+    esac
+}
