@@ -176,6 +176,30 @@ cph_status cph_walk(const char *dir, cph_walk_fn each, void *ctx, cph_err *err)
     return walk_in(dir, "", each, ctx, err);
 }
 
+cph_status cph_list(const char *dir, cph_list_fn each, void *ctx, cph_err *err)
+{
+    names l;
+    CPH_TRY(names_of(&l, dir, err));
+    cph_status s = CPH_OK;
+    for (size_t i = 0; s == CPH_OK && i < l.n; i++) {
+        char path[CPH_PATH_MAX];
+        struct stat st;
+        CPH_TRY_GOTO(s, cph_path_join(path, dir, l.at[i], err), out);
+        if (lstat(path, &st) != 0) {
+            if (errno == ENOENT) continue; /* it went away while we looked */
+            s = cph_fail_errno(err, "%s", path);
+            break;
+        }
+        cph_file_kind kind = S_ISREG(st.st_mode)   ? CPH_FILE_REGULAR
+                             : S_ISDIR(st.st_mode) ? CPH_FILE_DIR
+                                                   : CPH_FILE_OTHER;
+        s = each(ctx, cph_str_of(l.at[i]), kind, (uint64_t)st.st_size, err);
+    }
+out:
+    names_release(&l);
+    return s;
+}
+
 cph_status cph_remove_tree(const char *path, cph_err *err)
 {
     struct stat st;

@@ -87,6 +87,13 @@ typedef cph_status (*cph_walk_fn)(void *ctx, cph_str relative_path, uint64_t n_b
                                   cph_err *err);
 CPH_API cph_status cph_walk(const char *dir, cph_walk_fn each, void *ctx, cph_err *err) CPH_MUST_USE;
 
+/*
+ * What one directory holds, in byte order of the names; symbolic links are CPH_FILE_OTHER.
+ * Calls `each`; stops at the first status that is not CPH_OK.
+ */
+typedef cph_status (*cph_list_fn)(void *ctx, cph_str name, cph_file_kind kind, uint64_t n_bytes, cph_err *err);
+CPH_API cph_status cph_list(const char *dir, cph_list_fn each, void *ctx, cph_err *err) CPH_MUST_USE;
+
 /* ---- an artefact directory being written ---- */
 typedef struct cph_outdir {
     char final_path[CPH_PATH_MAX];
