@@ -13,7 +13,8 @@
  *   7 blanks     a blank before , . ; : ! ? goes (with `french`: only before , and .)
  *
  * Quotes and dashes are never touched. Steps run in an order in which none undoes
- * another (4 before 1), so that normalising twice changes nothing.
+ * another (4 first, 1 after what it composes); without 4, normalising twice
+ * changes nothing more.
  *
  * Invariant  With `nfc` set, what is appended is valid UTF-8 in NFC.
  * Threads    No state.
