@@ -33,6 +33,14 @@ CPH_API const char *cph_collection_path(const cph_collection *c);
 CPH_API bool cph_collection_is_sample(cph_collection *c);
 CPH_API cph_status cph_collection_mark_sample(cph_collection *c, cph_err *err) CPH_MUST_USE;
 
+/* Who acts from now on, for the event log: kept there as a salted hash only. */
+CPH_API void cph_collection_set_actor(cph_collection *c, const char *name);
+/* Several additions as one: all of them stand after commit, none after rollback (or a crash). Nests.
+ * The handle belongs to the calling thread until then. A failed commit has rolled back. */
+CPH_API cph_status cph_collection_begin(cph_collection *c, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_collection_commit(cph_collection *c, cph_err *err) CPH_MUST_USE;
+CPH_API void cph_collection_rollback(cph_collection *c);
+
 /* ---- what ingest puts in ---- */
 
 typedef struct cph_source_file {
@@ -88,12 +96,30 @@ CPH_API cph_status cph_collection_add_problem(cph_collection *c, const cph_probl
 
 /* ---- facts: statements per source, merged at snapshot ---- */
 /*
- * `kind`: work edition licence signal block determination; `key`: the work's urn or the id;
+ * `kind`: work edition licence signal block determination, or version (key: a source id; facts:
+ * {"object": key}, the version that build takes); `key`: the work's urn or the id;
  * `source`: "mods:<sha256>", "works.jsonl:<sha256>", "officer:<name>"; `facts`: a JSON object.
- * The same statement twice is one. Appends an event ('fact' for officers, else none).
+ * The same statement twice is one. "replaces": [digest...] in the facts takes earlier statements of the same
+ * kind and key out of force. Facts are kept as canonical JSON: integers only, ASCII member names. Appends an event ('fact' for officers, else none).
  */
 CPH_API cph_status cph_collection_add_fact(cph_collection *c, const char *kind, cph_str key, cph_str source,
                                            cph_str facts_json, cph_err *err) CPH_MUST_USE;
+
+/*
+ * What stands now about a work, as cph_snapshot_work gives it, with the names of those who
+ * determined ("by"). CPH_NO: no statement and no object names the work.
+ */
+CPH_API cph_status cph_collection_work(cph_collection *c, cph_str urn, cph_arena *a, const cph_json **out,
+                                       cph_err *err) CPH_MUST_USE;
+/* Every work's urn in byte order. */
+typedef cph_status (*cph_work_fn)(void *ctx, cph_str urn, cph_err *err);
+CPH_API cph_status cph_collection_works(cph_collection *c, cph_work_fn each, void *ctx, cph_err *err) CPH_MUST_USE;
+/* Keeps a file (a letter, a contract) in the content store; *digest names it in facts. */
+CPH_API cph_status cph_collection_add_evidence(cph_collection *c, const char *path, cph_digest *digest,
+                                               cph_err *err) CPH_MUST_USE;
+/* Where a source file's bytes lie now: in content/, or by reference where they were. CPH_NO: not known. */
+CPH_API cph_status cph_collection_content(cph_collection *c, const cph_digest *sha256, char out[CPH_PATH_MAX],
+                                          cph_err *err) CPH_MUST_USE;
 
 /* Appends to the event log (rights-and-provenance 11). `subjects` and `payload` are JSON. */
 CPH_API cph_status cph_collection_event(cph_collection *c, const char *type, cph_str subjects_json,
@@ -115,6 +141,8 @@ CPH_API bool cph_snapshot_is_sample(const cph_snapshot *s);
 
 typedef struct cph_snapshot_object {
     cph_str key, source_id, profile, work_urn;
+    /* "only"; of several versions of one source id "chosen", "superseded", or "undecided" (nobody named one). */
+    cph_str version;
     const cph_json *row;   /* the object's row: meta, divisions, files, edition */
     uint32_t n_pages;
 } cph_snapshot_object;
@@ -136,6 +164,7 @@ CPH_API cph_status cph_snapshot_lines(const cph_snapshot *s, const cph_digest *l
  * Everything a decision may read about a work: {"work": merged facts, "licences": [...],
  * "signals": [...], "blocks": [...], "determinations": [...]}; merged per RR-010. CPH_NO: unknown work.
  */
+/* In a snapshot nobody's name stands: determinations there carry no "by". */
 CPH_API cph_status cph_snapshot_work(const cph_snapshot *s, cph_str urn, cph_arena *a, const cph_json **out,
                                      cph_err *err) CPH_MUST_USE;
 CPH_API size_t cph_snapshot_n_works(const cph_snapshot *s);
