@@ -67,7 +67,8 @@ static cph_status check_members(const form *f)
     uint64_t v;
     if (!cph_json_u64(cph_json_get(root, "v"), &v) || v != 1) {
         wrong(f, "v", "is not 1");
-        return cph_hint(f->err, "a newer toolkit wrote it, or it is no colophon.json");
+        cph_hint(f->err, "a newer toolkit wrote it, or it is no colophon.json");
+        return CPH_DATA;
     }
     return CPH_OK;
 }
@@ -215,7 +216,9 @@ static cph_status without_self(cph_json **out, cph_arena *a, const cph_json *roo
 
 static cph_status check_bytes(const form *f, cph_str text, cph_buf *b)
 {
-    if (cph_json_canonical(b, f->m->root, f->err) != CPH_OK) return cph_err_prefix(f->err, "%s", f->path);
+    cph_status s = cph_json_canonical(b, f->m->root, f->err);
+    if (s != CPH_OK && f->err) cph_err_prefix(f->err, "%s", f->path);
+    CPH_TRY(s);
     CPH_TRY(cph_buf_char(b, '\n', f->err));
     if (!cph_str_eq(cph_buf_view(b), text))
         return wrong(f, "the manifest", "its bytes are not canonical JSON and one LF");
@@ -236,7 +239,8 @@ static cph_status check_self(const form *f, cph_buf *b)
         cph_digest_hex(&found, is);
         cph_digest_hex(&self, was);
         cph_fail(f->err, CPH_DATA, "%s: self differs (sealed %.8s..., found %.8s...)", f->path, was, is);
-        return cph_hint(f->err, "the manifest was changed after sealing");
+        cph_hint(f->err, "the manifest was changed after sealing");
+        return CPH_DATA;
     }
     return CPH_OK;
 }

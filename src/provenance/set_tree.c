@@ -155,7 +155,7 @@ cph_status cph_set_tree_read(cph_set_tree **out, const char *path, cph_err *err)
     cph_set_tree *t;
     CPH_TRY(cph_set_tree_new(&t, err));
     cph_status s = read_frames(t, path, err);
-    if (s == CPH_OK && check_order(t, err) != CPH_OK) s = cph_err_prefix(err, "%s", path);
+    if (s == CPH_OK && (s = check_order(t, err)) != CPH_OK && err) cph_err_prefix(err, "%s", path);
     if (s == CPH_OK) s = build(t, err);
     if (s != CPH_OK) {
         cph_set_tree_close(t);
