@@ -66,8 +66,8 @@ typedef struct cph_row {
 } cph_row;
 
 /*
- * Fills the row at *c and moves the cursor to the next one; `each` (may be NULL) hears of
- * every piece. Returns the number of labels; 0 only at the end of a held-out part.
+ * Fills the row at *c (NULL: only finds its pieces) and moves the cursor to the next one;
+ * `each` (may be NULL) hears of every piece. Returns the number of labels; 0 only at the end of a held-out part.
  */
 CPH_API uint32_t cph_order_row(const cph_order *o, cph_cursor *c, const cph_row *row, cph_piece_fn each,
                                void *ctx);

@@ -2,11 +2,11 @@
 /*
  * tokens.h - a corpus as token ids, sealed: what a training run reads.
  *
- * A token set is a directory of mapped files tokens-00000.tok (artefacts 4), the
- * leaves of its documents (set.leaves.zst, private: tree B with tokens filled in and
- * steps 0, in corpus order) and a colophon.json. No special tokens stand in it:
- * batches add them, since boundaries are in the document table. One row of the table
- * is one record of the corpus; the parts of a long document are neighbours.
+ * A token set is a directory of mapped files tokens-00000.tok (artefacts 4), the set
+ * tree of its documents (set.leaves.zst, private; without revocations it is the
+ * corpus's) and a colophon.json. No special tokens stand in it: batches add them, since
+ * boundaries are in the document table. One row of the table is one record of the
+ * corpus; the parts of a long document are neighbours.
  *
  * Invariant  Same corpus, tokenizer, policy and revocations: same bytes at any
  *            thread count.
