@@ -454,6 +454,31 @@ cph_status cph_json_push(cph_json *array, cph_json *v, cph_err *err)
     return CPH_OK;
 }
 
+static bool is_named(cph_str key, const char *const *names)
+{
+    for (; names && *names; names++)
+        if (cph_str_is(key, *names)) return true;
+    return false;
+}
+
+/* Recursion is bounded by the depth limit of whoever parsed v. */
+cph_status cph_json_copy(cph_json **out, cph_arena *a, const cph_json *v, const char *const *without, cph_err *err)
+{
+    cph_json *copy, *child;
+    CPH_TRY(cph_json_new(&copy, a, v->type, err));
+    *copy = (cph_json){.type = v->type, .str = v->str, .key = v->key, .line = v->line};
+    cph_json **tail = &copy->first;
+    for (const cph_json *m = v->first; m; m = m->next) {
+        if (v->type == CPH_JSON_OBJECT && is_named(m->key, without)) continue;
+        CPH_TRY(cph_json_copy(&child, a, m, NULL, err));
+        *tail = child;
+        tail = &child->next;
+        copy->n++;
+    }
+    *out = copy;
+    return CPH_OK;
+}
+
 /* ---- canonical form: needs the members in order, so it lives beside sort_members ---- */
 
 static cph_status canonical_number(cph_buf *b, cph_str n, cph_err *err)

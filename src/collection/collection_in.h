@@ -96,11 +96,6 @@ cph_status cph_work_view_new(cph_work_view *v, cph_arena *a, cph_json *work, cph
 cph_status cph_work_view_add(cph_work_view *v, cph_arena *a, cph_str kind, cph_json *facts,
                              cph_err *err) CPH_MUST_USE;
 
-/* A deep copy of an object without the members named (a NULL ends `without`). */
-cph_status cph_json_without(cph_json **out, cph_arena *a, const cph_json *v, const char *const *without,
-                            cph_err *err) CPH_MUST_USE;
-cph_status cph_json_copy(cph_json **out, cph_arena *a, const cph_json *v, cph_err *err) CPH_MUST_USE;
-
 /* ---- snapshots ---- */
 
 /* In root order. A snapshot has no other rows. */

@@ -246,7 +246,7 @@ static cph_status merge_flags(merge *m, cph_err *err)
                 CPH_TRY(cph_json_set_str(flags, m->a, name, CPH_STR("unknown"), err));
                 continue;
             }
-            CPH_TRY(cph_json_copy(&copy, m->a, v, err));
+            CPH_TRY(cph_json_copy(&copy, m->a, v, NULL, err));
             CPH_TRY(cph_json_set(flags, m->a, name, copy, err));
         }
     }
@@ -434,10 +434,10 @@ cph_status cph_merge_agreeing(cph_json **out, cph_arena *a, const cph_statement 
     static const char *const scope[] = {"works", "work", "by", "replaces", NULL};
     merge m = {.a = a, .at = at, .n = n};
     CPH_TRY(cph_json_new(&m.conflict, a, CPH_JSON_ARRAY, err));
-    CPH_TRY(cph_json_without(&m.out, a, at[0].facts, scope, err));
+    CPH_TRY(cph_json_copy(&m.out, a, at[0].facts, scope, err));
     for (size_t i = 1; i < n; i++) {
         cph_json *bare;
-        CPH_TRY(cph_json_without(&bare, a, at[i].facts, scope, err));
+        CPH_TRY(cph_json_copy(&bare, a, at[i].facts, scope, err));
         CPH_TRY(note_differences(&m, m.out, bare, err));
         CPH_TRY(note_differences(&m, bare, m.out, err));
     }

@@ -542,7 +542,7 @@ static cph_status add_contributors(cph_snapshot *s, cph_json *work, cph_str urn,
     CPH_TRY(seek(s, CPH_TABLE_contributor, prefix, &c, err));
     cph_status st;
     while ((st = next_with(s, &c, prefix, a, &row, err)) == CPH_OK) {
-        CPH_TRY(cph_json_without(&bare, a, row, marks, err));
+        CPH_TRY(cph_json_copy(&bare, a, row, marks, err));
         CPH_TRY(cph_json_push(list, bare, err));
     }
     if (st != CPH_END) return st;
@@ -586,7 +586,7 @@ static cph_status scoped_facts(cph_snapshot *s, cph_str kind, cph_str key, cph_s
     cph_status st = row_of(s, t, row_name, a, &row, err);
     if (st == CPH_NO) return cph_fail(err, CPH_DATA, "%s: no %.*s %.*s", s->name, CPH_FMT(kind), CPH_FMT(key));
     CPH_TRY(st);
-    return cph_json_copy(out, a, cph_json_get(row, "facts"), err);
+    return cph_json_copy(out, a, cph_json_get(row, "facts"), NULL, err);
 }
 
 static cph_status add_scoped(cph_snapshot *s, cph_work_view *v, cph_str urn, cph_arena *a, cph_err *err)
@@ -618,7 +618,7 @@ static cph_status work_view(cph_snapshot *s, cph_str urn, cph_arena *a, cph_json
     cph_status st = row_of(s, CPH_TABLE_work, urn, a, &row, err);
     if (st == CPH_NO) return cph_fail(err, CPH_NO, "%s: no work %.*s", s->name, CPH_FMT(urn));
     CPH_TRY(st);
-    CPH_TRY(cph_json_without(&work, a, row, marks, err));
+    CPH_TRY(cph_json_copy(&work, a, row, marks, err));
     CPH_TRY(add_contributors(s, work, urn, a, err));
     CPH_TRY(cph_work_view_new(&v, a, work, err));
     CPH_TRY(add_scoped(s, &v, urn, a, err));

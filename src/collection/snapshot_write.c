@@ -172,7 +172,7 @@ static cph_status put_work(writer *w, const cph_sql *q, cph_err *err)
     cph_str urn;
     cph_json *work, *row;
     CPH_TRY(merged_work(w, q, &urn, &work, err));
-    CPH_TRY(cph_json_without(&row, &w->a, work, apart, err));
+    CPH_TRY(cph_json_copy(&row, &w->a, work, apart, err));
     return put_tree(w, urn, row, err);
 }
 
@@ -186,7 +186,7 @@ static cph_status put_contributors(writer *w, const cph_sql *q, cph_err *err)
     for (const cph_json *p = list ? list->first : NULL; p; p = p->next) {
         cph_json *row;
         CPH_TRY(cph_arena_printf(&w->a, &key, err, "%.*s\t%06u", CPH_FMT(urn), i++));
-        CPH_TRY(cph_json_copy(&row, &w->a, p, err));
+        CPH_TRY(cph_json_copy(&row, &w->a, p, NULL, err));
         CPH_TRY(put_tree(w, key, row, err));
     }
     return CPH_OK;
@@ -342,7 +342,7 @@ static cph_status put_statement(writer *w, const cph_sql *q, cph_err *err)
     }
     CPH_TRY(cph_arena_str(&w->a, &text, cph_sql_text(q, 4), err));
     CPH_TRY(cph_json_parse(&facts, &w->a, text, "a stored fact", NULL, err));
-    CPH_TRY(cph_json_without(&bare, &w->a, facts, personal, err));
+    CPH_TRY(cph_json_copy(&bare, &w->a, facts, personal, err));
     CPH_TRY(cph_json_new(&row, &w->a, CPH_JSON_OBJECT, err));
     CPH_TRY(cph_json_set(row, &w->a, "facts", bare, err));
     if (cph_str_starts(source, "officer:")) source = CPH_STR("officer");

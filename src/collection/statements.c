@@ -16,35 +16,6 @@ static const char *const kinds[] = {"work", "edition", "licence", "signal", "blo
 /* Members that say who acted or where a file lay: kept in the catalogue, in no row and no digest. */
 static const char *const personal[] = {"by", "files", "path", NULL};
 
-/* ---- trees ---- */
-
-cph_status cph_json_copy(cph_json **out, cph_arena *a, const cph_json *v, cph_err *err)
-{
-    return cph_json_without(out, a, v, NULL, err);
-}
-
-cph_status cph_json_without(cph_json **out, cph_arena *a, const cph_json *v, const char *const *without, cph_err *err)
-{
-    cph_json *copy;
-    CPH_TRY(cph_json_new(&copy, a, v->type, err));
-    copy->str = v->str;
-    copy->line = v->line;
-    cph_json **tail = &copy->first;
-    for (const cph_json *m = v->first; m; m = m->next) {
-        bool drop = false;
-        for (size_t i = 0; without && without[i]; i++) drop = drop || cph_str_is(m->key, without[i]);
-        if (drop && v->type == CPH_JSON_OBJECT) continue;
-        cph_json *child;
-        CPH_TRY(cph_json_without(&child, a, m, NULL, err));
-        child->key = m->key;
-        *tail = child;
-        tail = &child->next;
-        copy->n++;
-    }
-    *out = copy;
-    return CPH_OK;
-}
-
 /* ---- adding ---- */
 
 typedef struct new_statement {
@@ -68,7 +39,7 @@ static cph_status statement_digest(new_statement *n, cph_arena *a, cph_err *err)
     cph_json *bare;
     cph_buf b;
     cph_buf_init(&b, CPH_ROW_MAX);
-    cph_status s = cph_json_without(&bare, a, n->facts, personal, err);
+    cph_status s = cph_json_copy(&bare, a, n->facts, personal, err);
     if (s == CPH_OK) s = cph_json_canonical(&b, bare, err);
     if (s == CPH_OK) {
         cph_sha256 h;
@@ -296,7 +267,7 @@ static cph_status add_scoped(cph_collection *c, cph_work_view *v, cph_arena *a, 
         if (cph_str_is(kind, "licence"))
             CPH_TRY(cph_merge_agreeing(&facts, a, at, n, err));
         else
-            CPH_TRY(cph_json_copy(&facts, a, at[i].facts, err));
+            CPH_TRY(cph_json_copy(&facts, a, at[i].facts, NULL, err));
         *added = true;
         return cph_work_view_add(v, a, kind, facts, err);
     }

@@ -86,6 +86,9 @@ CPH_API cph_status cph_json_set_str(cph_json *object, cph_arena *a, const char *
 CPH_API cph_status cph_json_set_i64(cph_json *object, cph_arena *a, const char *key, int64_t v,
                                     cph_err *err) CPH_MUST_USE;
 CPH_API cph_status cph_json_push(cph_json *array, cph_json *v, cph_err *err) CPH_MUST_USE;
+/* A deep copy whose texts still borrow; `without` (NULL: none; a NULL ends it) names members of v to leave out. */
+CPH_API cph_status cph_json_copy(cph_json **out, cph_arena *a, const cph_json *v, const char *const *without,
+                                 cph_err *err) CPH_MUST_USE;
 
 /* ---- writing ---- */
 /* A string with its quotes. Non-ASCII stays as it is. */
