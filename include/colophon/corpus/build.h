@@ -22,6 +22,7 @@
 
 #include <colophon/base/pool.h>
 #include <colophon/rights/decide.h>
+#include <colophon/text/normalise.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -61,9 +62,7 @@ typedef struct cph_build_opts {
     cph_dedup documents, paragraphs; /* FIRST; BOILERPLATE */
     uint32_t paragraph_chars;        /* 100: shorter paragraphs are never compared */
     uint32_t boilerplate_copies;     /* 10 */
-    bool ligatures;                  /* true: step 5 of section 18 */
-    bool long_s;                     /* false: step 6 */
-    bool repair;                     /* true: step 4 */
+    cph_normalise_opts normal;       /* its defaults, and mojibake */
     bool hyphen_equals;              /* false: "=" ends a line as a hyphen (some Fraktur OCR) */
     bool heads;                      /* true: running heads are found by repetition */
     bool dry_run;                    /* decide and count; write nothing */
@@ -91,17 +90,17 @@ typedef struct cph_balance {
     uint64_t joined; /* tokens after joining, before role drops: strings - empty - second halves */
 } cph_balance;
 
-typedef struct cph_tally_row {
-    const char *rule;
+typedef struct cph_build_tally {
+    cph_str rule;
     cph_answer answer;
     uint64_t works, documents, words; /* as the pages have them, before cleaning */
     cph_str sentence;                 /* why, in plain words */
-} cph_tally_row;
+} cph_build_tally;
 
 typedef struct cph_build_report {
     bool written;
     cph_digest digest, snapshot;
-    cph_tally_row *tally; /* by rule, then answer */
+    cph_build_tally *tally; /* by rule, then answer */
     size_t n_tally;
     uint64_t works_given, documents_given, words_given;
     uint64_t works_refused, documents_refused, words_refused;
