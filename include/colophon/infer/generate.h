@@ -25,7 +25,10 @@ extern "C" {
 typedef struct cph_generate_opts {
     cph_sample_opts sample;
     uint32_t max_new_tokens; /* 100 */
-    bool ignore_eos;         /* go on after EOS; it is then never sampled */
+    bool ignore_eos;         /* EOS is never chosen */
+    /* true: a text prompt is the beginning of a document, so the EOS that stands before every document
+     * in training is put before it. Ids are always taken as they are. */
+    bool from_start;
     const cph_str *stops;    /* the answer ends before the first of these */
     size_t n_stops;
     /* Hears the answer as it grows, in whole characters, stop strings held back; may be NULL.
