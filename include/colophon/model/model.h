@@ -7,7 +7,8 @@
  *
  * Invariant  Same weights, inputs, seed: same bits at any thread count and on
  *            every instruction set (engine 8, L1 and L4).
- * Threads    One step or decode at a time per model; inside it uses the pool given.
+ * Threads    One step or decode at a time per model; inside it uses the pool given
+ *            (NULL: the caller's thread alone).
  * Memory     Everything a step needs is allocated by cph_step_open, which first
  *            tells how much; running a step allocates nothing.
  * Errors     CPH_DATA names file and tensor; CPH_NOMEM with the need.
@@ -17,6 +18,7 @@
 
 #include <colophon/base/json.h>
 #include <colophon/base/pool.h>
+#include <colophon/nn/registry.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -39,16 +41,7 @@ CPH_API uint32_t cph_model_vocab_size(const cph_model *m);
 CPH_API uint32_t cph_model_max_positions(const cph_model *m);
 CPH_API int64_t cph_model_eos(const cph_model *m); /* -1: none */
 
-/* ---- the parameter registry (engine 4): tied tensors are one entry ---- */
-typedef struct cph_param {
-    const char *name;   /* Hugging Face name */
-    unsigned n_dims;
-    uint32_t dims[4];
-    uint64_t n;         /* elements */
-    uint64_t offset;    /* element offset in the flat arenas (64-byte aligned, zero padded) */
-    bool decay;         /* weight decay applies (text-models 11.6, HF Trainer) */
-    bool trainable;
-} cph_param;
+/* ---- the parameter registry (engine 4): tied tensors are one entry (nn/registry.h: cph_param) ---- */
 CPH_API size_t cph_model_n_params(const cph_model *m);
 CPH_API const cph_param *cph_model_param(const cph_model *m, size_t i);
 CPH_API uint64_t cph_model_flat_len(const cph_model *m); /* elements of an arena, padding included */

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tape.h - record a model once per shape, plan its memory, replay it for ever.
+ *
+ * A model function calls cph_tape_embed, _linear, ... in order; each appends one
+ * fused operation and returns the tensor it makes. cph_tape_plan then knows when
+ * each tensor and each gradient is first and last touched, and gives all of them
+ * places in one arena: the exact peak is known before anything is allocated.
+ * Backward walks the tape in reverse.
+ *
+ * Invariant  A tensor's gradient has one writer; who needs two consumers has the
+ *            second pass it on (the residual of norm does).
+ * Threads    One at a time.
+ * Memory     Recording allocates; cph_tape_forward and _backward do not.
+ * Errors     Recording keeps the first fault; cph_tape_plan returns it.
+ */
+#ifndef CPH_NN_TAPE_H
+#define CPH_NN_TAPE_H
+
+#include <colophon/nn/registry.h>
+#include <colophon/tensor/op.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct cph_tape cph_tape;
+typedef uint32_t cph_tensor; /* a number of this tape; 0: none */
+
+CPH_API cph_status cph_tape_open(cph_tape **out, const cph_registry *params, bool train, cph_err *err) CPH_MUST_USE;
+CPH_API void cph_tape_close(cph_tape *t); /* NULL is fine */
+
+/* Where weights, gradients, packed weights (by parameter; NULL: none) and activations lie. */
+typedef struct cph_bases {
+    float *weights, *grads, *arena;
+    float *const *packed;
+} cph_bases;
+
+/* ---- recording. Parameters are indices of the registry ---- */
+CPH_API cph_tensor cph_tape_embed(cph_tape *t, const uint32_t *ids, const uint32_t *positions, uint32_t rows,
+                                  uint32_t tok, uint32_t pos, cph_drop drop);
+typedef struct cph_normed {
+    cph_tensor sum, h;
+} cph_normed;
+/* y 0: no residual is added, sum is x. */
+CPH_API cph_normed cph_tape_norm(cph_tape *t, cph_tensor x, cph_tensor y, uint32_t gamma, uint32_t beta,
+                                 double eps, cph_drop drop);
+#define CPH_NO_PARAM UINT32_MAX
+CPH_API cph_tensor cph_tape_linear(cph_tape *t, cph_tensor x, uint32_t w, uint32_t b, bool out_in, cph_act act);
+/* q, k and v side by side in one tensor [rows, (heads + 2 kv_heads) head_dim]; `shape` gives the rest. */
+CPH_API cph_tensor cph_tape_attention(cph_tape *t, cph_tensor qkv, const cph_attention *shape);
+/* The same over a cache of earlier keys: appends k and v of qkv at run time, see cph_tape_node. */
+CPH_API cph_tensor cph_tape_cached_attention(cph_tape *t, cph_tensor qkv, const cph_attention *shape);
+/* Logits, token losses and in training the gradients; keep_logits: *logits holds all of them. */
+CPH_API void cph_tape_loss(cph_tape *t, cph_tensor x, uint32_t w, const int32_t *labels, const float *inv_labels,
+                           bool keep_logits, cph_tensor *losses, cph_tensor *logits);
+/* The tensor stays readable after the pass. */
+CPH_API void cph_tape_keep(cph_tape *t, cph_tensor x);
+
+/* ---- planning and running ---- */
+CPH_API cph_status cph_tape_plan(cph_tape *t, uint64_t *arena_floats, cph_err *err) CPH_MUST_USE;
+CPH_API void cph_tape_bind(cph_tape *t, const cph_bases *bases); /* again whenever a base moves */
+CPH_API void cph_tape_forward(cph_tape *t, cph_exec *x);
+CPH_API void cph_tape_backward(cph_tape *t, cph_exec *x);
+CPH_API float *cph_tape_data(const cph_tape *t, cph_tensor x); /* of a kept tensor, once bound */
+/* The records in order, for a decoder that changes rows, positions and caches between runs. */
+CPH_API size_t cph_tape_n_nodes(const cph_tape *t);
+CPH_API cph_op *cph_tape_node(cph_tape *t, size_t i);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * op.h - the fused operations of the engine: their records, and how one is run.
+ *
+ * A record says everything about one use of an operation: type, shapes, constants,
+ * and where its tensors lie. Matrices are row-major; rows are tokens (batch x time).
+ * Gradients of weights are added to; gradients of activations are overwritten.
+ *
+ * Invariant  The bits of a result depend on the record and its data alone, never on
+ *            threads or instruction set (engine 8). What may be summed in which
+ *            order is written in the reference, src/tensor/ref_*.c.
+ * Threads    One cph_exec runs one operation at a time, on its pool (NULL: the caller's thread).
+ * Memory     cph_exec owns its workers' scratch; a record owns nothing.
+ * Errors     CPH_USAGE for an unknown COLOPHON_ISA. Running an operation cannot fail.
+ */
+#ifndef CPH_TENSOR_OP_H
+#define CPH_TENSOR_OP_H
+
+#include <stdbool.h>
+
+#include <colophon/base/pool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* float in the library; the gradient tests compile the reference for double. */
+#ifndef CPH_REAL
+#define CPH_REAL float
+#endif
+typedef CPH_REAL cph_real;
+
+typedef enum cph_dtype { CPH_F32 } cph_dtype; /* of saved activations and GEMM operands */
+
+typedef enum cph_op_kind {
+#define CPH_OP(name, passes, what) CPH_OP_##name,
+#include <colophon/tensor/ops.def>
+#undef CPH_OP
+    CPH_N_OPS
+} cph_op_kind;
+
+typedef enum cph_act { CPH_ACT_NONE, CPH_ACT_GELU_NEW } cph_act;
+
+/* Which draws of a run: key and counter of engine 7.2. */
+typedef struct cph_draw {
+    uint64_t seed;
+    uint32_t slot, step;
+} cph_draw;
+typedef struct cph_drop {
+    double p; /* 0: none; element i of the tensor is kept iff its word >= floor(p 2^32) */
+    uint32_t site;
+    const cph_draw *draw;
+} cph_drop;
+
+typedef struct cph_embed {
+    const uint32_t *ids, *positions; /* [rows] */
+    const cph_real *tok, *pos;       /* [V,width], [P,width] */
+    cph_real *x;                     /* [rows,width] */
+    cph_real *dtok, *dpos;           /* NULL: frozen */
+    const cph_real *dx;
+    uint32_t rows, width;
+    cph_drop drop;
+} cph_embed;
+
+typedef struct cph_linear {
+    const cph_real *x, *w, *b; /* x [rows,in]; w as out_in says; b [out] or NULL */
+    const cph_real *packed;    /* w in the kernels' form (cph_pack_weight), or NULL */
+    cph_real *y, *pre;         /* [rows,out]; pre is what act was applied to (NULL: not kept) */
+    cph_real *dy;              /* becomes the gradient of pre */
+    cph_real *dx;              /* NULL: not wanted */
+    cph_real *dw, *db;         /* NULL: frozen */
+    cph_real *part;            /* [CPH_BLOCKS(rows),out], for db */
+    uint32_t rows, in, out;
+    bool out_in; /* w is [out,in] */
+    cph_act act;
+} cph_linear;
+
+typedef struct cph_norm {
+    const cph_real *x, *y; /* [rows,width]; y NULL: sum is x itself and not written */
+    const cph_real *gamma, *beta;
+    cph_real *sum, *h, *mean, *rstd; /* [rows,width] twice, [rows] twice */
+    const cph_real *dh, *dsum;       /* dsum NULL: nothing else reads sum */
+    cph_real *dx, *dy;
+    cph_real *dgamma, *dbeta; /* NULL: frozen */
+    cph_real *part;           /* [2,CPH_BLOCKS(rows),width] */
+    uint32_t rows, width;
+    double eps;
+    cph_drop drop;
+} cph_norm;
+
+typedef struct cph_attention {
+    const cph_real *q, *k, *v;      /* head j of a row at j * head_dim */
+    cph_real *o, *lse;              /* lse [B,heads,Tq] */
+    const cph_real *d_o;            /* gradient of o */
+    cph_real *dq, *dk, *dv, *delta; /* delta [B,heads,Tq] */
+    const uint32_t *key_len;        /* [B] visible keys, or NULL */
+    const uint32_t *q_seg, *k_seg;  /* [B,Tq], [B,Tk]: equal and not 0 to see; or NULL */
+    uint32_t batch, q_len, k_len, heads, kv_heads, head_dim;
+    uint32_t q_stride, kv_stride, o_stride; /* elements from row to row (gradients alike) */
+    uint32_t q_pos;                 /* key index of query 0, for causal and window */
+    uint32_t window;                /* 0: none; else key > query - window (and < query + window) */
+    bool causal;
+    cph_real scale;
+    cph_drop drop;
+} cph_attention;
+
+typedef struct cph_append {
+    const cph_real *k, *v; /* [rows, kv_stride] */
+    cph_real *k_cache, *v_cache; /* first free row, [.,width] */
+    uint32_t rows, width, kv_stride;
+} cph_append;
+
+typedef struct cph_loss {
+    const cph_real *x, *w;  /* [rows,in], [vocab,in] */
+    const cph_real *packed;
+    const int32_t *labels;  /* [rows]; -100: no loss */
+    cph_real *logits;       /* [min(chunk,rows),vocab] */
+    cph_real *keep;         /* [rows,vocab] or NULL */
+    cph_real *losses;       /* [rows] */
+    const cph_real *inv_labels; /* scale of the gradient */
+    bool backward;
+    cph_real *dx, *dw;      /* dw NULL: frozen */
+    uint32_t rows, in, vocab, chunk;
+} cph_loss;
+
+typedef struct cph_sumsq {
+    const cph_real *x;
+    double *blocks; /* one for each 65,536 elements begun */
+    uint64_t n;
+} cph_sumsq;
+
+typedef struct cph_adamw_args {
+    cph_real *p, *m, *v;
+    const cph_real *g;
+    uint64_t n;
+    /* p *= decay; m, v with beta and (1 - beta); p -= step m / (sqrt(v) inv_root + eps) */
+    cph_real grad_scale, decay, beta1, beta2, one_beta1, one_beta2, step, inv_root, eps;
+} cph_adamw_args;
+
+typedef struct cph_op {
+    cph_op_kind kind;
+    cph_dtype dtype;
+    union {
+        cph_embed embed;
+        cph_linear linear;
+        cph_norm norm;
+        cph_attention attention;
+        cph_append append;
+        cph_loss loss;
+        cph_sumsq sumsq;
+        cph_adamw_args adamw;
+    } u;
+} cph_op;
+
+#define CPH_ROW_BLOCK 64u      /* rows of one column-sum block */
+#define CPH_FLAT_BLOCK 65536u  /* elements of one flat block */
+#define CPH_KEY_BLOCK 128u     /* keys of one step of the online softmax */
+#define CPH_BLOCKS(rows) (((rows) + CPH_ROW_BLOCK - 1) / CPH_ROW_BLOCK)
+
+CPH_API const char *cph_op_name(cph_op_kind k);
+CPH_API const char *cph_op_what(cph_op_kind k); /* the sentence of ops.def */
+
+/* ---- kernels of one instruction set ---- */
+typedef struct cph_backend cph_backend;
+/* What this process uses: the best that the processor has and COLOPHON_ISA allows. */
+CPH_API cph_status cph_backend_choose(const cph_backend **out, cph_err *err) CPH_MUST_USE;
+/* By name, for tests: CPH_NO when the processor or the build lacks it. */
+CPH_API cph_status cph_backend_named(const cph_backend **out, const char *name, cph_err *err) CPH_MUST_USE;
+CPH_API const char *cph_backend_name(const cph_backend *b); /* "ref", "avx2", "avx512" */
+
+/* ---- running ---- */
+typedef struct cph_exec cph_exec;
+CPH_API cph_status cph_exec_open(cph_exec **out, const cph_backend *b, cph_pool *pool, cph_err *err) CPH_MUST_USE;
+CPH_API void cph_exec_close(cph_exec *x); /* NULL is fine */
+CPH_API uint64_t cph_exec_bytes(const cph_backend *b, unsigned n_threads); /* what open will take */
+CPH_API void cph_op_forward(cph_exec *x, const cph_op *op);
+CPH_API void cph_op_backward(cph_exec *x, const cph_op *op); /* of the BOTH operations */
+
+/* sumsq and adamw need no scratch: no cph_exec. pool NULL: the caller's thread alone. */
+CPH_API void cph_op_flat(const cph_backend *b, cph_pool *pool, const cph_op *op);
+
+/* A weight in the form that the GEMM of this backend reads; 0 bytes: it reads the weight as it is. */
+CPH_API size_t cph_pack_floats(const cph_backend *b, uint32_t in, uint32_t out);
+CPH_API void cph_pack_weight(cph_exec *x, const float *w, uint32_t in, uint32_t out, bool out_in, float *packed);
+
+/* ---- sums whose order is fixed ---- */
+CPH_API double cph_tree_sum(double *v, size_t n); /* binary tree; destroys v */
+/* Flat sum of x (engine 8, rule 3): lanes inside blocks of 65,536, blocks by a tree. */
+CPH_API double cph_flat_sum(const float *x, uint64_t n, double *blocks);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * model.c - a model's life: from a config or a directory to arenas, and back to files;
+ * the packed form of its weights.
+ */
+#include "model_in.h"
+
+#include <colophon/base/file.h>
+#include <colophon/base/memory.h>
+
+#include <stdio.h>
+#include <string.h>
+
+static const model_family *const FAMILIES[] = {&cph_family_gpt2};
+
+static cph_status choose_family(cph_model *m, cph_err *err)
+{
+    cph_str type = cph_json_get_str(m->config, "model_type");
+    for (size_t i = 0; i < sizeof FAMILIES / sizeof *FAMILIES; i++)
+        if (type.n == 0 || cph_str_is(type, FAMILIES[i]->name)) {
+            m->family = FAMILIES[i];
+            return CPH_OK;
+        }
+    return cph_fail(err, CPH_DATA, "config.json: model_type \"%.*s\" is not built (gpt2 is)", CPH_FMT(type));
+}
+
+static size_t flat_blocks(const cph_registry *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->n; i++) n += (r->items[i].n + CPH_FLAT_BLOCK - 1) / CPH_FLAT_BLOCK;
+    return n;
+}
+
+/* Config tree to shape, registry and arena; `dir` NULL: no file is looked at. */
+static cph_status build(cph_model *m, const cph_json *config, const char *dir, cph_err *err)
+{
+    void *mem;
+    if (config->type != CPH_JSON_OBJECT) return cph_fail(err, CPH_DATA, "config.json: not an object");
+    CPH_TRY(cph_backend_choose(&m->backend, err));
+    CPH_TRY(cph_config_copy(&m->config, config, &m->arena, err));
+    CPH_TRY(choose_family(m, err));
+    if (dir) CPH_TRY(cph_weights_untie(m, dir, err));
+    CPH_TRY(m->family->build(m, err));
+    CPH_TRY(cph_alloc_n(&mem, flat_blocks(&m->params), sizeof *m->blocks, err));
+    m->blocks = mem;
+    CPH_TRY(cph_alloc_n(&mem, m->params.flat_len, sizeof *m->weights, err));
+    m->weights = mem;
+    memset(m->weights, 0, m->params.flat_len * sizeof *m->weights);
+    m->version = 1;
+    return CPH_OK;
+}
+
+static cph_status new_model(cph_model **out, cph_err *err)
+{
+    void *mem;
+    CPH_TRY(cph_alloc0(&mem, sizeof **out, err));
+    *out = mem;
+    cph_arena_init(&(*out)->arena, (size_t)256 << 20);
+    cph_registry_init(&(*out)->params);
+    return CPH_OK;
+}
+
+static cph_status start_weights(cph_model *m, uint64_t seed, cph_err *err)
+{
+    cph_pool *pool;
+    CPH_TRY(cph_pool_open(&pool, 0, err));
+    cph_status s = cph_registry_start(&m->params, m->weights, seed, pool, err);
+    cph_pool_close(pool);
+    return s;
+}
+
+cph_status cph_model_new(cph_model **out, const cph_json *config, uint64_t seed, cph_err *err)
+{
+    cph_model *m;
+    CPH_TRY(new_model(&m, err));
+    cph_status s = build(m, config, NULL, err);
+    if (s == CPH_OK) s = start_weights(m, seed, err);
+    if (s == CPH_OK) *out = m;
+    else cph_model_close(m);
+    return s;
+}
+
+static cph_status open_dir(cph_model *m, const char *dir, cph_err *err)
+{
+    char path[CPH_PATH_MAX];
+    cph_json *config;
+    CPH_TRY(cph_path_join(path, dir, "config.json", err));
+    CPH_TRY(cph_json_read(&config, &m->arena, path, (uint64_t)16 << 20, err));
+    CPH_TRY(cph_path_join(path, dir, "generation_config.json", err));
+    if (cph_file_kind_of(path) == CPH_FILE_REGULAR)
+        CPH_TRY(cph_json_read(&m->generation, &m->arena, path, (uint64_t)16 << 20, err));
+    cph_status s = build(m, config, dir, err);
+    if (s == CPH_OK) s = cph_weights_load(m, dir, err);
+    return s == CPH_DATA ? cph_err_prefix(err, "%s", dir) : s;
+}
+
+cph_status cph_model_open(cph_model **out, const char *dir, cph_err *err)
+{
+    cph_model *m;
+    CPH_TRY(new_model(&m, err));
+    cph_status s = open_dir(m, dir, err);
+    if (s == CPH_OK) *out = m;
+    else cph_model_close(m);
+    return s;
+}
+
+void cph_model_close(cph_model *m)
+{
+    if (!m) return;
+    cph_registry_release(&m->params);
+    cph_free(m->weights);
+    cph_free(m->packed);
+    cph_free(m->packed_arena);
+    cph_free(m->blocks);
+    cph_arena_release(&m->arena);
+    cph_free(m);
+}
+
+cph_status cph_model_save(const cph_model *m, const char *dir, cph_err *err)
+{
+    CPH_TRY(cph_config_write(m, dir, err));
+    return cph_weights_save(m, dir, err);
+}
+
+const char *cph_model_family(const cph_model *m) { return m->family->name; }
+uint32_t cph_model_vocab_size(const cph_model *m) { return m->vocab; }
+uint32_t cph_model_max_positions(const cph_model *m) { return m->positions; }
+int64_t cph_model_eos(const cph_model *m) { return m->eos; }
+size_t cph_model_n_params(const cph_model *m) { return m->params.n; }
+const cph_param *cph_model_param(const cph_model *m, size_t i) { return &m->params.items[i]; }
+uint64_t cph_model_flat_len(const cph_model *m) { return m->params.flat_len; }
+float *cph_model_weights(cph_model *m) { return m->weights; }
+void cph_model_weights_changed(cph_model *m) { m->version++; }
+
+const char *cph_isa_name(void)
+{
+    const cph_backend *b;
+    return cph_backend_choose(&b, NULL) == CPH_OK ? cph_backend_name(b) : "unknown";
+}
+
+/* ---- the compute form of the weights (engine 2.6): packed once per change, shared by all passes ---- */
+
+cph_status cph_model_pack_alloc(cph_model *m, cph_err *err)
+{
+    void *mem;
+    if (m->packed) return CPH_OK;
+    size_t total = cph_model_packed_floats(m);
+    CPH_TRY(cph_alloc_n(&mem, total, sizeof(float), err));
+    float *arena = mem;
+    cph_status s = cph_alloc0(&mem, m->params.n * sizeof(float *), err);
+    if (s != CPH_OK) {
+        cph_free(arena);
+        return s;
+    }
+    m->packed = mem;
+    m->packed_arena = arena;
+    size_t at = 0;
+    for (size_t i = 0; i < m->params.n; i++) {
+        size_t n = m->packs[i].wanted ? cph_pack_floats(m->backend, m->packs[i].in, m->packs[i].out) : 0;
+        if (n) m->packed[i] = arena + at;
+        at += (n + 15) & ~(size_t)15;
+    }
+    return CPH_OK;
+}
+
+size_t cph_model_packed_floats(const cph_model *m)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < m->params.n; i++)
+        if (m->packs[i].wanted)
+            total += (cph_pack_floats(m->backend, m->packs[i].in, m->packs[i].out) + 15) & ~(size_t)15;
+    return total;
+}
+
+void cph_model_pack(cph_model *m, cph_exec *x)
+{
+    if (m->packed_version == m->version) return;
+    for (size_t i = 0; i < m->params.n; i++)
+        if (m->packed[i])
+            cph_pack_weight(x, m->weights + m->params.items[i].offset, m->packs[i].in, m->packs[i].out,
+                            m->packs[i].out_in, m->packed[i]);
+    m->packed_version = m->version;
+}

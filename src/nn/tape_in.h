@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tape_in.h - what recording leaves and planning reads: nodes, tensors, and the uses
+ * that tie a pointer in a node's record to a tensor's value or gradient.
+ */
+#ifndef CPH_TAPE_IN_H
+#define CPH_TAPE_IN_H
+
+#include <colophon/nn/tape.h>
+
+enum { /* when a use touches its buffer */
+    USE_F = 1,  /* forward */
+    USE_B = 2,  /* backward */
+    USE_MAKES_GRAD = 4,
+    USE_OPTIONAL = 8 /* NULL when nobody makes the gradient */
+};
+
+typedef struct tape_use {
+    uint32_t node, tensor;
+    uint32_t field; /* offset of the pointer in cph_op */
+    uint32_t shift; /* elements into the tensor */
+    uint8_t flags;
+    bool grad;
+} tape_use;
+
+typedef struct tape_buffer { /* place and lifetime of a value or a gradient */
+    uint64_t offset;
+    uint32_t first, last;
+    bool used;
+} tape_buffer;
+
+typedef enum tape_kind { TAPE_ACTIVATION, TAPE_PARAM, TAPE_PACKED } tape_kind;
+
+typedef struct tape_tensor {
+    tape_kind kind;
+    uint64_t n;
+    uint32_t rows, width, param;
+    bool kept, has_grad;
+    tape_buffer value, grad;
+} tape_tensor;
+
+struct cph_tape {
+    const cph_registry *params;
+    bool train;
+    cph_op *nodes;
+    tape_tensor *tensors; /* [0] is none */
+    tape_use *uses;
+    size_t n_nodes, cap_nodes, n_tensors, cap_tensors, n_uses, cap_uses;
+    uint64_t arena_floats;
+    float *arena;
+    cph_status status;
+    cph_err err;
+};
+
+/* planner.c: gives every buffer its offset; returns the floats of the arena. */
+cph_status cph_plan_buffers(tape_buffer **buffers, const uint64_t *sizes, size_t n, uint64_t *arena_floats,
+                            cph_err *err);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cut.c - how many phases a pass has and how many tasks a phase: functions of the
+ * record alone, the same for every backend and number of threads.
+ */
+#include "tensor_in.h"
+
+static size_t parts(size_t n, size_t of) { return (n + of - 1) / of; }
+
+static uint32_t chunk_rows(const cph_loss *l, unsigned chunk)
+{
+    return cph_u32_min(l->chunk, l->rows - chunk * l->chunk);
+}
+
+unsigned cph_n_phases(const cph_op *op, bool backward)
+{
+    switch (op->kind) {
+    case CPH_OP_linear: return backward ? 2 : 1;
+    case CPH_OP_norm: return backward ? 2 : 1;
+    case CPH_OP_loss: return (unsigned)parts(op->u.loss.rows, op->u.loss.chunk) * 3;
+    default: return 1;
+    }
+}
+
+static size_t linear_tasks(const cph_linear *l, bool backward, unsigned phase)
+{
+    if (!backward) return cph_tiles_of(l->rows, l->out).count;
+    if (phase == 0) return CPH_BLOCKS(l->rows);
+    size_t n = l->db ? parts(l->out, CPH_COLUMN_TASK) : 0;
+    if (l->dw) n += l->out_in ? cph_tiles_of(l->out, l->in).count : cph_tiles_of(l->in, l->out).count;
+    if (l->dx) n += cph_tiles_of(l->rows, l->in).count;
+    return n;
+}
+
+static size_t loss_tasks(const cph_loss *l, unsigned phase)
+{
+    uint32_t rows = chunk_rows(l, phase / 3);
+    if (phase % 3 == 0) return cph_tiles_of(rows, l->vocab).count;
+    if (phase % 3 == 1) return parts(rows, CPH_LOSS_ROWS);
+    if (!l->backward) return 0;
+    return cph_tiles_of(rows, l->in).count + (l->dw ? cph_tiles_of(l->vocab, l->in).count : 0);
+}
+
+size_t cph_n_tasks(const cph_op *op, bool backward, unsigned phase)
+{
+    switch (op->kind) {
+    case CPH_OP_embed:
+        return backward ? parts(op->u.embed.width, CPH_COLUMN_TASK) : CPH_BLOCKS(op->u.embed.rows);
+    case CPH_OP_linear: return linear_tasks(&op->u.linear, backward, phase);
+    case CPH_OP_norm:
+        if (backward && phase == 1) return op->u.norm.dgamma ? parts(op->u.norm.width, CPH_COLUMN_TASK) : 0;
+        return CPH_BLOCKS(op->u.norm.rows);
+    case CPH_OP_attention: {
+        const cph_attention *a = &op->u.attention;
+        if (backward) return (size_t)a->batch * a->kv_heads;
+        return (size_t)a->batch * a->heads * parts(a->q_len, CPH_QUERY_TASK);
+    }
+    case CPH_OP_append: return 1;
+    case CPH_OP_loss: return loss_tasks(&op->u.loss, phase);
+    case CPH_OP_sumsq: return parts(op->u.sumsq.n, CPH_FLAT_BLOCK);
+    case CPH_OP_adamw: return parts(op->u.adamw.n, CPH_FLAT_BLOCK);
+    case CPH_N_OPS: break;
+    }
+    return 0;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * exec.c - runs the phases of an operation on the pool, each worker with scratch of its own.
+ * Nothing is allocated after cph_exec_open.
+ */
+#include "tensor_in.h"
+
+#include <colophon/base/memory.h>
+
+#include <assert.h>
+
+struct cph_exec {
+    const struct cph_backend *backend;
+    cph_pool *pool;
+    float *scratch;
+};
+
+struct run {
+    const cph_op *op;
+    cph_op_fn fn;
+    unsigned phase;
+    float *scratch; /* of worker 0 */
+    size_t scratch_floats;
+};
+
+static const char *const NAMES[CPH_N_OPS] = {
+#define CPH_OP(name, passes, what) #name,
+#include <colophon/tensor/ops.def>
+#undef CPH_OP
+};
+static const char *const WHATS[CPH_N_OPS] = {
+#define CPH_OP(name, passes, what) what,
+#include <colophon/tensor/ops.def>
+#undef CPH_OP
+};
+
+const char *cph_op_name(cph_op_kind k) { return NAMES[k]; }
+const char *cph_op_what(cph_op_kind k) { return WHATS[k]; }
+
+uint64_t cph_exec_bytes(const cph_backend *b, unsigned n_threads)
+{
+    return sizeof(cph_exec) + (uint64_t)n_threads * b->scratch_floats * sizeof(float);
+}
+
+cph_status cph_exec_open(cph_exec **out, const cph_backend *b, cph_pool *pool, cph_err *err)
+{
+    void *mem;
+    CPH_TRY(cph_alloc0(&mem, sizeof(cph_exec), err));
+    cph_exec *x = mem;
+    *x = (cph_exec){.backend = b, .pool = pool};
+    cph_status s = cph_alloc_n(&mem, b->scratch_floats * (pool ? cph_pool_threads(pool) : 1), sizeof(float), err);
+    if (s != CPH_OK) {
+        cph_free(x);
+        return s;
+    }
+    x->scratch = mem;
+    *out = x;
+    return CPH_OK;
+}
+
+void cph_exec_close(cph_exec *x)
+{
+    if (!x) return;
+    cph_free(x->scratch);
+    cph_free(x);
+}
+
+static cph_status run_task(void *arg, size_t task, unsigned worker, cph_err *err)
+{
+    (void)err;
+    const struct run *r = arg;
+    r->fn(r->op, r->phase, task, r->scratch + worker * r->scratch_floats);
+    return CPH_OK;
+}
+
+/* Tasks do not fail: their status is not looked at. */
+static void run_tasks(cph_pool *pool, size_t n, cph_task_fn fn, void *arg)
+{
+    cph_status s = CPH_OK;
+    if (pool) s = cph_pool_run(pool, n, fn, arg, NULL);
+    for (size_t i = 0; !pool && i < n; i++) s = fn(arg, i, 0, NULL);
+    (void)s;
+}
+
+static void run_phases(cph_pool *pool, const cph_op *op, cph_op_fn fn, bool backward, float *scratch,
+                       size_t scratch_floats)
+{
+    assert(fn && op->dtype == CPH_F32);
+    for (unsigned phase = 0; phase < cph_n_phases(op, backward); phase++) {
+        struct run r = {op, fn, phase, scratch, scratch_floats};
+        run_tasks(pool, cph_n_tasks(op, backward, phase), run_task, &r);
+    }
+}
+
+static cph_op_fn forward_of(const cph_backend *b, cph_op_kind k)
+{
+    return b->fwd[k] ? b->fwd[k] : cph_backend_ref.fwd[k];
+}
+
+void cph_op_forward(cph_exec *x, const cph_op *op)
+{
+    run_phases(x->pool, op, forward_of(x->backend, op->kind), false, x->scratch, x->backend->scratch_floats);
+}
+
+void cph_op_backward(cph_exec *x, const cph_op *op)
+{
+    cph_op_fn own = x->backend->bwd[op->kind];
+    run_phases(x->pool, op, own ? own : cph_backend_ref.bwd[op->kind], true, x->scratch,
+               x->backend->scratch_floats);
+}
+
+void cph_op_flat(const cph_backend *b, cph_pool *pool, const cph_op *op)
+{
+    run_phases(pool, op, forward_of(b, op->kind), false, NULL, 0);
+}
+
+size_t cph_pack_floats(const cph_backend *b, uint32_t in, uint32_t out)
+{
+    if (!b->panel) return 0;
+    return ((size_t)out + b->panel - 1) / b->panel * b->panel * in;
+}
+
+struct packing {
+    const struct cph_backend *b;
+    const float *w;
+    uint32_t in, out;
+    bool out_in;
+    float *packed;
+};
+
+static cph_status pack_panel(void *arg, size_t task, unsigned worker, cph_err *err)
+{
+    (void)worker, (void)err;
+    const struct packing *p = arg;
+    p->b->pack(p->w, p->in, p->out, p->out_in, p->packed, (uint32_t)task);
+    return CPH_OK;
+}
+
+void cph_pack_weight(cph_exec *x, const float *w, uint32_t in, uint32_t out, bool out_in, float *packed)
+{
+    struct packing p = {x->backend, w, in, out, out_in, packed};
+    if (p.b->panel) run_tasks(x->pool, (out + p.b->panel - 1) / p.b->panel, pack_panel, &p);
+}
+
+double cph_tree_sum(double *v, size_t n)
+{
+    if (n == 0) return 0;
+    for (; n > 1; n = (n + 1) / 2) {
+        for (size_t i = 0; i < n / 2; i++) v[i] = v[2 * i] + v[2 * i + 1];
+        if (n & 1) v[n / 2] = v[n - 1];
+    }
+    return v[0];
+}
+
+double cph_flat_sum(const float *x, uint64_t n, double *blocks)
+{
+    size_t n_blocks = 0;
+    for (uint64_t begin = 0; begin < n; begin += CPH_FLAT_BLOCK, n_blocks++) {
+        uint64_t end = n - begin < CPH_FLAT_BLOCK ? n : begin + CPH_FLAT_BLOCK;
+        float lane[32] = {0};
+        for (uint64_t i = begin; i < end; i++) lane[(i - begin) % 32] = lane[(i - begin) % 32] + x[i];
+        for (unsigned half = 16; half; half /= 2)
+            for (unsigned l = 0; l < half; l++) lane[l] = lane[l] + lane[l + half];
+        blocks[n_blocks] = (double)lane[0];
+    }
+    return cph_tree_sum(blocks, n_blocks);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ref.c - the reference backend: one slot per line of ops.def, all of them filled.
+ */
+#include "tensor_in.h"
+
+#define CPH_PASSES_BOTH(name) cph_ref_##name##_bwd
+#define CPH_PASSES_ONLY(name) NULL
+
+const struct cph_backend cph_backend_ref = {
+    .name = "ref",
+    .fwd = {
+#define CPH_OP(name, passes, what) [CPH_OP_##name] = cph_ref_##name##_fwd,
+#include <colophon/tensor/ops.def>
+#undef CPH_OP
+    },
+    .bwd = {
+#define CPH_OP(name, passes, what) [CPH_OP_##name] = CPH_PASSES_##passes(name),
+#include <colophon/tensor/ops.def>
+#undef CPH_OP
+    },
+};

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ref_attention.c - the reference of attention. Online softmax over blocks of 128 keys
+ * counted from key 0, whatever the length; scores and p v are chains in order of keys;
+ * a masked key adds +0, so that skipping it changes at most the sign of a zero: every
+ * chain ends with + 0. A query that sees nothing gives zeros and passes no gradient.
+ */
+#include "ref_gemm.h"
+
+typedef struct place { /* one query of one head */
+    const cph_attention *a;
+    uint32_t b, h, q;
+} place;
+
+static size_t head_row(const place *p) { return ((size_t)p->b * p->a->heads + p->h) * p->a->q_len + p->q; }
+static size_t kv_at(const place *p, size_t k)
+{
+    const cph_attention *a = p->a;
+    return ((size_t)p->b * a->k_len + k) * a->kv_stride + (size_t)(p->h / (a->heads / a->kv_heads)) * a->head_dim;
+}
+static size_t q_at(const place *p, size_t stride)
+{
+    return ((size_t)p->b * p->a->q_len + p->q) * stride + (size_t)p->h * p->a->head_dim;
+}
+
+static bool sees(const place *p, size_t k)
+{
+    const cph_attention *a = p->a;
+    cph_span s = cph_visible(a, p->b, p->q);
+    if (k < s.lo || k >= s.hi) return false;
+    if (!a->q_seg) return true;
+    uint32_t seg = a->q_seg[(size_t)p->b * a->q_len + p->q];
+    return seg != 0 && seg == a->k_seg[(size_t)p->b * a->k_len + k];
+}
+
+/* alpha q k, or -infinity */
+static cph_real score(const place *p, size_t k)
+{
+    const cph_attention *a = p->a;
+    if (!sees(p, k)) return -(cph_real)INFINITY;
+    cph_real chain = 0;
+    const cph_real *q = a->q + q_at(p, a->q_stride), *key = a->k + kv_at(p, k);
+    for (size_t i = 0; i < a->head_dim; i++) chain = R_FMA(q[i], key[i], chain);
+    return chain * a->scale;
+}
+
+static void attend(const place *p)
+{
+    const cph_attention *a = p->a;
+    cph_real top = -(cph_real)INFINITY, total = 0, *o = a->o + q_at(p, a->o_stride);
+    memset(o, 0, a->head_dim * sizeof *o);
+    for (size_t k0 = 0; k0 < a->k_len; k0 += CPH_KEY_BLOCK) {
+        size_t n = a->k_len - k0 < CPH_KEY_BLOCK ? a->k_len - k0 : CPH_KEY_BLOCK;
+        cph_real s[CPH_KEY_BLOCK], best = top;
+        for (size_t i = 0; i < n; i++) {
+            s[i] = score(p, k0 + i);
+            best = s[i] > best ? s[i] : best;
+        }
+        if (best == -(cph_real)INFINITY) continue;
+        cph_real rescale = total > 0 ? R_EXP(top - best) : 1;
+        lanes sum = {{0}};
+        for (size_t i = 0; i < n; i++) {
+            s[i] = R_EXP(s[i] - best);
+            sum.v[i % LANES] = sum.v[i % LANES] + s[i];
+        }
+        total = R_FMA(total, rescale, lanes_sum(&sum));
+        top = best;
+        for (size_t d = 0; d < a->head_dim; d++) o[d] = o[d] * rescale;
+        for (size_t i = 0; i < n; i++) {
+            cph_real w = s[i] * drop_factor(&a->drop, head_row(p) * a->k_len + k0 + i);
+            for (size_t d = 0; d < a->head_dim; d++) o[d] = R_FMA(w, a->v[kv_at(p, k0 + i) + d], o[d]);
+        }
+    }
+    cph_real inverse = total > 0 ? 1 / total : 0;
+    for (size_t d = 0; d < a->head_dim; d++) o[d] = o[d] * inverse + 0;
+    if (a->lse) a->lse[head_row(p)] = total > 0 ? top + R_LOG(total) : 0;
+}
+
+void REF(attention_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch)
+{
+    (void)phase, (void)scratch;
+    const cph_attention *a = &op->u.attention;
+    uint32_t blocks = (a->q_len + CPH_QUERY_TASK - 1) / CPH_QUERY_TASK, head = (uint32_t)(task / blocks);
+    uint32_t q = (uint32_t)(task % blocks) * CPH_QUERY_TASK, end = cph_u32_min(q + CPH_QUERY_TASK, a->q_len);
+    for (; q < end; q++) attend(&(place){a, head / a->heads, head % a->heads, q});
+}
+
+/* delta = rowsum(dO o O) */
+static cph_real delta_of(const place *p)
+{
+    const cph_attention *a = p->a;
+    const cph_real *o = a->o + q_at(p, a->o_stride), *d_o = a->d_o + q_at(p, a->o_stride);
+    lanes sum = {{0}};
+    for (size_t i = 0; i < a->head_dim; i++) sum.v[i % LANES] = R_FMA(d_o[i], o[i], sum.v[i % LANES]);
+    return lanes_sum(&sum);
+}
+
+/* P = exp(S - LSE); dV += Pd dO; dS = P (dP - delta); dQ += dS K; dK += dS Q */
+static void pair_bwd(const place *p, size_t k)
+{
+    const cph_attention *a = p->a;
+    const cph_real *d_o = a->d_o + q_at(p, a->o_stride), *v = a->v + kv_at(p, k), *key = a->k + kv_at(p, k);
+    const cph_real *q = a->q + q_at(p, a->q_stride);
+    cph_real *dq = a->dq + q_at(p, a->q_stride), *dk = a->dk + kv_at(p, k), *dv = a->dv + kv_at(p, k);
+    cph_real prob = R_EXP(score(p, k) - a->lse[head_row(p)]), dp = 0;
+    cph_real m = drop_factor(&a->drop, head_row(p) * a->k_len + k), pd = prob * m;
+    for (size_t i = 0; i < a->head_dim; i++) dp = R_FMA(d_o[i], v[i], dp);
+    cph_real ds = prob * (dp * m - a->delta[head_row(p)]);
+    for (size_t i = 0; i < a->head_dim; i++) {
+        dv[i] = R_FMA(pd, d_o[i], dv[i]);
+        dq[i] = R_FMA(ds, key[i], dq[i]);
+        dk[i] = R_FMA(ds, q[i], dk[i]);
+    }
+}
+
+/* A task is one key head: its query heads in order, their queries in order. */
+void REF(attention_bwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch)
+{
+    (void)phase, (void)scratch;
+    const cph_attention *a = &op->u.attention;
+    uint32_t group = a->heads / a->kv_heads, b = (uint32_t)(task / a->kv_heads);
+    uint32_t h0 = (uint32_t)(task % a->kv_heads) * group;
+    size_t d = a->head_dim;
+    place p = {a, b, h0, 0};
+    for (size_t k = 0; k < a->k_len; k++) {
+        memset(a->dk + kv_at(&p, k), 0, d * sizeof *a->dk);
+        memset(a->dv + kv_at(&p, k), 0, d * sizeof *a->dv);
+    }
+    for (p.h = h0; p.h < h0 + group; p.h++)
+        for (p.q = 0; p.q < a->q_len; p.q++) {
+            memset(a->dq + q_at(&p, a->q_stride), 0, d * sizeof *a->dq);
+            a->delta[head_row(&p)] = delta_of(&p);
+            for (size_t k = 0; k < a->k_len; k++)
+                if (sees(&p, k)) pair_bwd(&p, k);
+            cph_real *dq = a->dq + q_at(&p, a->q_stride);
+            for (size_t i = 0; i < d; i++) dq[i] = dq[i] * a->scale + 0;
+        }
+    p.h = h0;
+    for (size_t k = 0; k < a->k_len; k++)
+        for (size_t i = 0; i < d; i++) {
+            a->dk[kv_at(&p, k) + i] = a->dk[kv_at(&p, k) + i] * a->scale + 0;
+            a->dv[kv_at(&p, k) + i] = a->dv[kv_at(&p, k) + i] + 0;
+        }
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ref_rows.c - the reference of the operations that go row by row: embed, norm,
+ * append. Plain C; every instruction set must give these bits (engine 8).
+ */
+#include "real.h"
+
+void REF(embed_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch)
+{
+    (void)phase, (void)scratch;
+    const cph_embed *e = &op->u.embed;
+    size_t w = e->width, end = cph_u32_min((uint32_t)(task + 1) * CPH_ROW_BLOCK, e->rows);
+    for (size_t r = task * CPH_ROW_BLOCK; r < end; r++)
+        for (size_t c = 0; c < w; c++)
+            e->x[r * w + c] = (e->tok[e->ids[r] * w + c] + e->pos[e->positions[r] * w + c]) *
+                              drop_factor(&e->drop, r * w + c);
+}
+
+/* A task owns columns and adds rows in order of position: no atomics, one order. */
+void REF(embed_bwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch)
+{
+    (void)phase, (void)scratch;
+    const cph_embed *e = &op->u.embed;
+    size_t w = e->width, end = cph_u32_min((uint32_t)(task + 1) * CPH_COLUMN_TASK, e->width);
+    for (size_t r = 0; r < e->rows; r++)
+        for (size_t c = task * CPH_COLUMN_TASK; c < end; c++) {
+            cph_real d = e->dx[r * w + c] * drop_factor(&e->drop, r * w + c);
+            if (e->dtok) e->dtok[e->ids[r] * w + c] = e->dtok[e->ids[r] * w + c] + d;
+            if (e->dpos) e->dpos[e->positions[r] * w + c] = e->dpos[e->positions[r] * w + c] + d;
+        }
+}
+
+/* mu = mean(s); v = mean((s-mu)^2); h = (s-mu)/sqrt(v+eps) gamma + beta */
+void REF(norm_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch)
+{
+    (void)phase, (void)scratch;
+    const cph_norm *n = &op->u.norm;
+    size_t w = n->width, end = cph_u32_min((uint32_t)(task + 1) * CPH_ROW_BLOCK, n->rows);
+    for (size_t r = task * CPH_ROW_BLOCK; r < end; r++) {
+        const cph_real *x = n->x + r * w, *s = n->y ? n->sum + r * w : x;
+        lanes sum = {{0}}, square = {{0}};
+        for (size_t c = 0; n->y && c < w; c++)
+            n->sum[r * w + c] = x[c] + n->y[r * w + c] * drop_factor(&n->drop, r * w + c);
+        for (size_t c = 0; c < w; c++) sum.v[c % LANES] = sum.v[c % LANES] + s[c];
+        cph_real mu = lanes_sum(&sum) / (cph_real)w;
+        for (size_t c = 0; c < w; c++) {
+            cph_real d = s[c] - mu;
+            square.v[c % LANES] = R_FMA(d, d, square.v[c % LANES]);
+        }
+        cph_real rstd = 1 / R_SQRT(lanes_sum(&square) / (cph_real)w + (cph_real)n->eps);
+        for (size_t c = 0; c < w; c++)
+            n->h[r * w + c] = R_FMA((s[c] - mu) * rstd, n->gamma[c], n->beta[c]);
+        n->mean[r] = mu;
+        n->rstd[r] = rstd;
+    }
+}
+
+/* dx += rstd (g - mean(g) - xhat mean(g xhat)), g = dh gamma; dgamma and dbeta of this block of rows */
+static void norm_bwd_rows(const cph_norm *n, size_t block)
+{
+    size_t w = n->width, end = cph_u32_min((uint32_t)(block + 1) * CPH_ROW_BLOCK, n->rows);
+    const cph_real *sums = n->y ? n->sum : n->x;
+    cph_real *pg = n->part + block * w, *pb = pg + (size_t)CPH_BLOCKS(n->rows) * w;
+    if (n->dgamma) memset(pg, 0, w * sizeof *pg), memset(pb, 0, w * sizeof *pb);
+    for (size_t r = block * CPH_ROW_BLOCK; r < end; r++) {
+        const cph_real *s = sums + r * w, *dh = n->dh + r * w;
+        cph_real mu = n->mean[r], rstd = n->rstd[r];
+        lanes sg = {{0}}, sx = {{0}};
+        for (size_t c = 0; c < w; c++) {
+            cph_real g = dh[c] * n->gamma[c], xhat = (s[c] - mu) * rstd;
+            sg.v[c % LANES] = sg.v[c % LANES] + g;
+            sx.v[c % LANES] = R_FMA(g, xhat, sx.v[c % LANES]);
+        }
+        cph_real mg = lanes_sum(&sg) / (cph_real)w, mx = lanes_sum(&sx) / (cph_real)w;
+        for (size_t c = 0; c < w; c++) {
+            cph_real g = dh[c] * n->gamma[c], xhat = (s[c] - mu) * rstd;
+            cph_real d = R_FMA(rstd, R_FMA(-xhat, mx, g - mg), n->dsum ? n->dsum[r * w + c] : 0);
+            if (n->dgamma) {
+                pg[c] = R_FMA(dh[c], xhat, pg[c]);
+                pb[c] = pb[c] + dh[c];
+            }
+            n->dx[r * w + c] = d;
+            if (n->y) n->dy[r * w + c] = d * drop_factor(&n->drop, r * w + c);
+        }
+    }
+}
+
+void REF(norm_bwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch)
+{
+    (void)scratch;
+    const cph_norm *n = &op->u.norm;
+    if (phase == 0) {
+        norm_bwd_rows(n, task);
+        return;
+    }
+    size_t w = n->width, blocks = CPH_BLOCKS(n->rows);
+    size_t end = cph_u32_min((uint32_t)(task + 1) * CPH_COLUMN_TASK, n->width);
+    for (size_t c = task * CPH_COLUMN_TASK; c < end; c++) {
+        n->dgamma[c] = n->dgamma[c] + tree_column(n->part + c, w, blocks);
+        n->dbeta[c] = n->dbeta[c] + tree_column(n->part + blocks * w + c, w, blocks);
+    }
+}
+
+void REF(append_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch)
+{
+    (void)phase, (void)task, (void)scratch;
+    const cph_append *a = &op->u.append;
+    for (size_t r = 0; r < a->rows; r++) {
+        memcpy(a->k_cache + r * a->width, a->k + r * a->kv_stride, a->width * sizeof *a->k);
+        memcpy(a->v_cache + r * a->width, a->v + r * a->kv_stride, a->width * sizeof *a->v);
+    }
+}
