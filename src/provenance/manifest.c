@@ -280,7 +280,7 @@ static cph_status find(char out[CPH_PATH_MAX], const char *path, cph_err *err)
         memcpy(out, path, strlen(path) + 1);
         return CPH_OK;
     }
-    if (kind == CPH_FILE_NONE) return cph_fail(err, CPH_NO, "%s: no such artefact", path);
+    if (kind == CPH_FILE_NONE) return cph_fail(err, CPH_IO, "%s: no such artefact", path);
     CPH_TRY(cph_path_join(out, path, CPH_MANIFEST_NAME, err));
     if (cph_file_kind_of(out) != CPH_FILE_NONE) return CPH_OK;
     return cph_fail(err, CPH_NO, "%s: has no %s: nothing is sealed here", path, CPH_MANIFEST_NAME);

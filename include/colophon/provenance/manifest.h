@@ -8,7 +8,7 @@
  * Invariant  The file is exactly canonical JSON plus LF; `digest` and `self` hold.
  * Threads    A cph_manifest is immutable once opened and may be shared.
  * Memory     An opened manifest owns its text and tree until closed.
- * Errors     CPH_DATA names the file and the key; CPH_IO; CPH_NO: no manifest there.
+ * Errors     CPH_DATA names the file and the key; CPH_IO; CPH_NO: a directory without a manifest.
  */
 #ifndef CPH_PROVENANCE_MANIFEST_H
 #define CPH_PROVENANCE_MANIFEST_H

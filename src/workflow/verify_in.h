@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* verify_in.h - the verifier under way: verify.c drives, roots.c recomputes. */
+#ifndef CPH_VERIFY_IN_H
+#define CPH_VERIFY_IN_H
+
+#include <colophon/workflow/verify.h>
+
+#include "workflow_in.h"
+
+typedef struct cph_verify_link {
+    struct cph_verify_link *next;
+    cph_verify_row row;
+} cph_verify_link;
+
+typedef struct cph_verifier {
+    cph_arena *a;
+    const cph_verify_opts *o;
+    cph_kin *kin;
+    cph_verify_report report;
+    cph_verify_link *first, **end;
+    size_t n_rows;
+    cph_kin_place *places; /* beside artefacts */
+    cph_verify_artefact *artefacts;
+    uint32_t n, cap, current;
+} cph_verifier;
+
+cph_status cph_verify_say(cph_verifier *v, cph_verdict_grade grade, const char *subject, cph_err *err,
+                          const char *fmt, ...) CPH_MUST_USE CPH_PRINTF(5, 6);
+/* A failed step: damage becomes a row, anything else is handed on. */
+cph_status cph_verify_fault(cph_verifier *v, const char *subject, cph_status s, const cph_err *found,
+                            cph_err *err) CPH_MUST_USE;
+
+/* Recomputes the roots of an artefact whose files are as sealed. */
+cph_status cph_verify_roots(cph_verifier *v, const cph_kin_place *at, cph_err *err) CPH_MUST_USE;
+/* What a child copied from its parent is what the parent has. */
+cph_status cph_verify_against_parent(cph_verifier *v, const cph_kin_place *child, const cph_parent *role,
+                                     const cph_kin_place *parent, cph_err *err) CPH_MUST_USE;
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verify_report.c - what verify found, for people and for programs.
+ */
+#include <colophon/workflow/verify.h>
+
+#include <stdio.h>
+
+static const char *const marks[] = {"ok", "DIFFERS", "-"};
+static const char *const words[] = {"verified", "damaged", "absent"};
+
+static cph_status head(cph_buf *b, const cph_verify_artefact *a, cph_err *err)
+{
+    char hex[CPH_HEX_DIGEST];
+    cph_digest_hex(&a->digest, hex);
+    if (!a->kind.n) return cph_buf_printf(b, err, "%.*s\n", CPH_FMT(a->path));
+    return cph_buf_printf(b, err, "%-10.*s %.16s  %.*s\n", CPH_FMT(a->kind), hex, CPH_FMT(a->path));
+}
+
+static cph_status row(cph_buf *b, const cph_verify_row *r, cph_err *err)
+{
+    return cph_buf_printf(b, err, "  %-7s  %-15.*s %.*s\n", marks[r->grade], CPH_FMT(r->subject), CPH_FMT(r->what));
+}
+
+/* The rows of one artefact; of damaged ones the first, unless all are wanted. */
+static cph_status paragraph(cph_buf *b, const cph_verify_report *r, uint32_t i, bool all, cph_err *err)
+{
+    uint64_t n = 0;
+    CPH_TRY(head(b, &r->artefacts[i], err));
+    for (size_t k = 0; k < r->n_rows; k++) {
+        const cph_verify_row *at = &r->rows[k];
+        if (at->artefact != i) continue;
+        if (at->grade == CPH_DAMAGED && n++ > 0 && !all) continue;
+        CPH_TRY(row(b, at, err));
+    }
+    if (n > 1 && !all)
+        CPH_TRY(cph_buf_printf(b, err, "  %-7s  %llu more differ; --list names them all\n", "", (unsigned long long)(n - 1)));
+    return CPH_OK;
+}
+
+cph_status cph_verify_text(cph_buf *b, const cph_verify_report *r, bool all, cph_err *err)
+{
+    char size[32];
+    for (uint32_t i = 0; i < r->n_artefacts; i++) {
+        if (i) CPH_TRY(cph_buf_char(b, '\n', err));
+        CPH_TRY(paragraph(b, r, i, all, err));
+    }
+    cph_format_bytes(r->n_bytes, size);
+    CPH_TRY(cph_buf_printf(b, err, "\n%u %s, %llu files, %s: ", r->n_artefacts,
+                           r->n_artefacts == 1 ? "artefact" : "artefacts", (unsigned long long)r->n_files, size));
+    if (r->n_damaged)
+        CPH_TRY(cph_buf_printf(b, err, "%llu %s\n", (unsigned long long)r->n_damaged,
+                               r->n_damaged == 1 ? "thing differs" : "things differ"));
+    else
+        CPH_TRY(cph_buf_z(b, "everything that is here is as it was sealed\n", err));
+    if (r->n_absent)
+        CPH_TRY(cph_buf_printf(b, err, "%llu could not be checked here (marked -)\n", (unsigned long long)r->n_absent));
+    return CPH_OK;
+}
+
+static void json_rows(cph_jw *w, const cph_verify_report *r, uint32_t artefact)
+{
+    cph_jw_key(w, "rows");
+    cph_jw_arr(w);
+    for (size_t i = 0; i < r->n_rows; i++) {
+        const cph_verify_row *at = &r->rows[i];
+        if (at->artefact != artefact) continue;
+        cph_jw_obj(w);
+        cph_jw_key(w, "grade");
+        cph_jw_z(w, words[at->grade]);
+        cph_jw_key(w, "subject");
+        cph_jw_str(w, at->subject);
+        cph_jw_key(w, "what");
+        cph_jw_str(w, at->what);
+        cph_jw_end(w);
+    }
+    cph_jw_end(w);
+}
+
+static void json_artefact(cph_jw *w, const cph_verify_report *r, uint32_t i)
+{
+    const cph_verify_artefact *a = &r->artefacts[i];
+    char hex[CPH_HEX_DIGEST];
+    cph_digest_hex(&a->digest, hex);
+    cph_jw_obj(w);
+    cph_jw_key(w, "path");
+    cph_jw_str(w, a->path);
+    cph_jw_key(w, "kind");
+    if (a->kind.n)
+        cph_jw_str(w, a->kind);
+    else
+        cph_jw_null(w);
+    cph_jw_key(w, "digest");
+    if (a->kind.n)
+        cph_jw_z(w, hex);
+    else
+        cph_jw_null(w);
+    cph_jw_key(w, "damaged");
+    cph_jw_u64(w, a->n_damaged);
+    json_rows(w, r, i);
+    cph_jw_end(w);
+}
+
+cph_status cph_verify_json(cph_buf *b, const cph_verify_report *r, cph_err *err)
+{
+    cph_jw w = cph_jw_on(b);
+    cph_jw_obj(&w);
+    cph_jw_key(&w, "verified");
+    cph_jw_bool(&w, r->n_damaged == 0);
+    cph_jw_key(&w, "files");
+    cph_jw_u64(&w, r->n_files);
+    cph_jw_key(&w, "bytes");
+    cph_jw_u64(&w, r->n_bytes);
+    cph_jw_key(&w, "damaged");
+    cph_jw_u64(&w, r->n_damaged);
+    cph_jw_key(&w, "absent");
+    cph_jw_u64(&w, r->n_absent);
+    cph_jw_key(&w, "artefacts");
+    cph_jw_arr(&w);
+    for (uint32_t i = 0; i < r->n_artefacts; i++) json_artefact(&w, r, i);
+    cph_jw_end(&w);
+    cph_jw_end(&w);
+    CPH_TRY(cph_jw_done(&w, err));
+    return cph_buf_char(b, '\n', err);
+}
