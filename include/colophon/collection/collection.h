@@ -114,6 +114,21 @@ CPH_API cph_status cph_collection_work(cph_collection *c, cph_str urn, cph_arena
 /* Every work's urn in byte order. */
 typedef cph_status (*cph_work_fn)(void *ctx, cph_str urn, cph_err *err);
 CPH_API cph_status cph_collection_works(cph_collection *c, cph_work_fn each, void *ctx, cph_err *err) CPH_MUST_USE;
+
+/* ---- looking at it: what stands now, in key order; texts live until `each` returns ---- */
+typedef struct cph_object_view {
+    cph_str key, source_id, profile, work_urn;
+    cph_str meta_json;        /* as ingest gave it; "counts": Appendix B's values */
+    uint64_t n_pages, n_text; /* n_text: pages that have lines */
+    uint64_t n_images;        /* pages whose image is known */
+    uint64_t n_files, n_bytes, n_problems;
+} cph_object_view;
+typedef cph_status (*cph_object_fn)(void *ctx, const cph_object_view *o, cph_err *err);
+CPH_API cph_status cph_collection_objects(cph_collection *c, cph_object_fn each, void *ctx, cph_err *err) CPH_MUST_USE;
+/* `object`: its key; empty where the problem belongs to none. */
+typedef cph_status (*cph_problem_fn)(void *ctx, cph_str object, const cph_problem *p, cph_err *err);
+CPH_API cph_status cph_collection_problems(cph_collection *c, cph_problem_fn each, void *ctx, cph_err *err) CPH_MUST_USE;
+
 /* Keeps a file (a letter, a contract) in the content store; *digest names it in facts. */
 CPH_API cph_status cph_collection_add_evidence(cph_collection *c, const char *path, cph_digest *digest,
                                                cph_err *err) CPH_MUST_USE;
