@@ -179,6 +179,12 @@ cph_status cph_buf_printf(cph_buf *b, cph_err *err, const char *fmt, ...)
 
 cph_str cph_buf_view(const cph_buf *b) { return (cph_str){b->p ? b->p : "", b->n}; }
 
+void cph_buf_cut(cph_buf *b, size_t n)
+{
+    b->n = n;
+    if (b->p) b->p[n] = 0;
+}
+
 /* ---- UTF-8 ---- */
 
 /* Second-byte range for each lead byte (Unicode table 3-7); length 0 for bytes that lead nothing. */

@@ -70,6 +70,7 @@ CPH_API cph_status cph_buf_char(cph_buf *b, char c, cph_err *err) CPH_MUST_USE;
 CPH_API cph_status cph_buf_printf(cph_buf *b, cph_err *err, const char *fmt, ...) CPH_MUST_USE
     CPH_PRINTF(3, 4);
 CPH_API cph_str cph_buf_view(const cph_buf *b);
+CPH_API void cph_buf_cut(cph_buf *b, size_t n); /* back to its first n <= b->n bytes */
 
 /* ---- UTF-8 (Unicode 3.9, table 3-7: no surrogates, no overlong forms, at most U+10FFFF) ---- */
 
