@@ -196,7 +196,7 @@ static cph_status whole(cph_buf *out, cph_str s, bool composing, cph_err *err)
     r.at = r.few;
     cph_status status = normalise(out, s, composing, &r, err);
     if (r.at != r.few) cph_free(r.at);
-    if (status != CPH_OK) out->n = before;
+    if (status != CPH_OK) cph_buf_cut(out, before);
     return status;
 }
 

@@ -158,8 +158,7 @@ static void drop_blanks(cph_buf *b, size_t start, bool french, cph_normalise_cou
         n->blanks += goes;
         if (!goes) b->p[to++] = b->p[at];
     }
-    b->n = to;
-    if (b->p) b->p[to] = 0;
+    cph_buf_cut(b, to);
 }
 
 static cph_status steps(cph_buf *out, cph_buf scratch[2], cph_str s, const cph_normalise_opts *o,
@@ -199,7 +198,7 @@ cph_status cph_text_normalise(cph_buf *out, cph_str paragraph, const cph_normali
     cph_buf_release(&scratch[0]);
     cph_buf_release(&scratch[1]);
     if (s != CPH_OK)
-        out->n = before;
+        cph_buf_cut(out, before);
     else if (counts)
         *counts = n;
     return s;

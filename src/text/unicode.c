@@ -29,7 +29,7 @@ cph_status cph_lower(cph_buf *out, cph_str valid, cph_err *err)
         s = cph_buf_add(out, bytes, cph_utf8_encode(cph_char_lower(cp), bytes), err);
         if (s == CPH_OK && cp == 0x130) s = cph_buf_z(out, "\xCC\x87", err); /* i with its dot kept */
     }
-    if (s != CPH_OK) out->n = before;
+    if (s != CPH_OK) cph_buf_cut(out, before);
     return s;
 }
 

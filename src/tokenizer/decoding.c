@@ -57,7 +57,7 @@ static cph_status decode(const cph_tokenizer *t, const uint32_t *ids, size_t n, 
     cph_buf tail;
     cph_buf_init(&tail, out->n - good);
     cph_status s = cph_buf_add(&tail, out->p + good, out->n - good, err);
-    out->n = good;
+    cph_buf_cut(out, good);
     if (s == CPH_OK) s = add_lossy(out, cph_buf_view(&tail), false, &taken, err);
     cph_buf_release(&tail);
     return s;
@@ -68,7 +68,7 @@ cph_status cph_decode(const cph_tokenizer *t, const uint32_t *ids, size_t n, boo
 {
     size_t before = out->n;
     cph_status s = decode(t, ids, n, skip_special, raw, out, err);
-    if (s != CPH_OK) out->n = before;
+    if (s != CPH_OK) cph_buf_cut(out, before);
     return s;
 }
 
