@@ -7,8 +7,13 @@
 #define CPH_TRAIN_IN_H
 
 #include <colophon/base/file.h>
+#include <colophon/model/model.h>
+#include <colophon/provenance/proof.h>
+#include <colophon/tokenizer/tokenizer.h>
 #include <colophon/train/order.h>
+#include <colophon/train/schedule.h>
 #include <colophon/train/tokens.h>
+#include <colophon/train/train.h>
 
 /* ---- writing token files (tokens_write.c) ---- */
 
@@ -67,5 +72,115 @@ typedef struct cph_tokens_facts {
 } cph_tokens_facts;
 cph_status cph_tokens_seal(const cph_tokwrite *w, const cph_tokens_facts *f, cph_digest *digest,
                            cph_err *err) CPH_MUST_USE;
+
+/* ---- a training run ---- */
+
+#define CPH_SEEN_LEAVES "seen.leaves.zst"
+#define CPH_LOG_NAME "log.jsonl"
+
+/* What was fed of a document, kept at the row of its first part. */
+typedef struct cph_seen {
+    uint64_t tokens;
+    uint32_t first_step, last_step;
+} cph_seen;
+
+/* Everything that a step changes beside weights and moments: what a checkpoint brings back. */
+typedef struct cph_progress_state {
+    uint32_t step; /* done */
+    uint64_t tokens;
+    cph_cursor cursor;
+    cph_merkle order; /* tree C so far */
+    double loss;      /* of the last step; as every loss below, in nats a label */
+    double held_out_loss, best_loss; /* negative: not measured */
+    uint32_t best_step;
+} cph_progress_state;
+
+typedef struct cph_trainer {
+    cph_train_opts o; /* resolved */
+    cph_schedule schedule;
+    char run_dir[CPH_PATH_MAX];
+    cph_pool *pool, *own_pool;
+    cph_tokens *tokens;
+    cph_set_tree *leaves; /* of the token set */
+    cph_tokenizer *tokenizer;
+    cph_model *model;
+    int64_t eos;
+    bool has_base, base_sealed;
+    cph_digest base; /* of `from` */
+    cph_order *order, *held_out;
+    cph_step *step, *eval_step;
+    float *grads, *m1, *v2;
+    cph_row rows; /* [accumulate * batch, T] each */
+    cph_seen *seen; /* a row of the document table each */
+    cph_progress_state at;
+    uint32_t segment_first; /* the step before the segment under way */
+    cph_digest segment_before;
+    cph_buf log; /* log.jsonl as it stands */
+    cph_out log_file;
+    bool log_open;
+    double began_s, tokens_began; /* for rates only */
+} cph_trainer;
+
+/* train_opts.c: checks, fills in what was left open, and says what a run is. */
+cph_status cph_train_opts_check(const cph_train_opts *o, cph_err *err) CPH_MUST_USE;
+cph_status cph_train_config(cph_json **out, cph_arena *a, const cph_train_opts *o, uint32_t vocab, int64_t eos,
+                            cph_err *err) CPH_MUST_USE;
+/* Identity without counts and roots. */
+cph_status cph_train_identity(const cph_trainer *t, cph_arena *a, cph_json **out, cph_err *err) CPH_MUST_USE;
+/* CPH_USAGE names the first option or parent in which an earlier seal differs from this run. */
+cph_status cph_train_same_run(const cph_trainer *t, const cph_manifest *earlier, const char *where,
+                              cph_err *err) CPH_MUST_USE;
+
+/* steps.c */
+uint32_t cph_rows_per_step(const cph_trainer *t);
+cph_row cph_row_at(const cph_trainer *t, uint64_t row);
+cph_batch cph_batch_of(const cph_trainer *t, uint32_t micro, uint64_t n_labels);
+double cph_tokens_per_s(const cph_trainer *t);
+/* Steps until the last, or a signal; evaluates, logs and saves on the way. */
+cph_status cph_train_loop(cph_trainer *t, cph_err *err) CPH_MUST_USE;
+
+/* seen.c */
+void cph_seen_add(cph_trainer *t, const cph_piece *piece);
+cph_status cph_seen_tree(cph_set_tree **out, const cph_set_tree *leaves, const cph_tokens *tokens,
+                         const cph_seen *seen, cph_err *err) CPH_MUST_USE;
+cph_status cph_seen_load(cph_trainer *t, const char *dir, cph_err *err) CPH_MUST_USE;
+uint64_t cph_seen_first_row(const cph_tokens *t, uint64_t row);
+
+/* model_seal.c: everything of a sealed model but what a checkpoint adds. `dir` exists. */
+cph_status cph_model_files(cph_trainer *t, const char *dir, cph_err *err) CPH_MUST_USE;
+cph_status cph_model_seal(cph_trainer *t, const char *dir, cph_digest *digest, cph_err *err) CPH_MUST_USE;
+
+/* checkpoint.c */
+cph_status cph_checkpoint_save(cph_trainer *t, cph_err *err) CPH_MUST_USE;
+/* The newest whole checkpoint of the run; t->at.step stays 0 when there is none. */
+cph_status cph_checkpoint_resume(cph_trainer *t, cph_err *err) CPH_MUST_USE;
+/* SHA-256 over parameters and optimizer state, by name. */
+cph_digest cph_state_digest(const cph_trainer *t);
+
+/* card.c, report.c, curve.c: for people; never part of identity. */
+cph_status cph_train_card(const cph_trainer *t, const char *dir, cph_err *err) CPH_MUST_USE;
+cph_status cph_train_report(const cph_trainer *t, const char *dir, cph_err *err) CPH_MUST_USE;
+
+/* A curve as inline SVG with axes; points come in ascending x. */
+typedef struct cph_point {
+    double x, y;
+} cph_point;
+typedef struct cph_curve {
+    const char *title, *y_label; /* plain ASCII */
+    const cph_point *line;       /* drawn as a line, averaged where there are more than pixels */
+    size_t n_line;
+    const cph_point *dots;       /* drawn as points; may be NULL */
+    size_t n_dots;
+} cph_curve;
+cph_status cph_curve_svg(cph_buf *b, const cph_curve *c, cph_err *err) CPH_MUST_USE;
+cph_status cph_html(cph_buf *b, cph_str s, cph_err *err) CPH_MUST_USE; /* escaped */
+
+/* What was fed of one rights class or source. */
+typedef struct cph_share {
+    cph_str name;
+    uint64_t records, tokens;
+} cph_share;
+cph_status cph_shares_of(const cph_trainer *t, bool by_source, cph_arena *a, cph_share **out, size_t *n,
+                         cph_err *err) CPH_MUST_USE;
 
 #endif
