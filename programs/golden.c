@@ -276,7 +276,7 @@ static cph_status greedy(golden *g, const cph_json *prompt, const cph_json *mask
     printf("%-12s %-9s %-42s %u of %u tokens differ%s\n", g->name, "generate", what, wrong, want->n - prompt->n,
            wrong ? "  DIFFERS" : "  ok");
     if (wrong) g->failed = true;
-    if (top > 0) say(g, "generate", CPH_STR("log-probabilities"), worst / top, 8 * g->tol_outputs, worst / top <= 8 * g->tol_outputs);
+    if (top > 0) say(g, "generate", CPH_STR("log-probabilities"), worst / top, g->tol_outputs, worst / top <= g->tol_outputs);
     return CPH_OK;
 }
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 static bool always(void) { return true; }
-#if defined(CPH_SIMD)
+#if defined(__x86_64__)
 static bool has_avx2(void)
 {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -28,7 +28,7 @@ static const struct known {
     bool (*available)(void);
 } KNOWN[] = {
     {&cph_backend_ref, always},
-#if defined(CPH_SIMD)
+#if defined(__x86_64__)
     {&cph_backend_avx2, has_avx2},
     {&cph_backend_avx512, has_avx512},
 #endif
