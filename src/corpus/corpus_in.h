@@ -94,7 +94,8 @@ bool cph_hyphen_ends(const cph_token *t, bool equals);
  */
 cph_status cph_hyphen_join(const cph_hyphen_ctx *x, const cph_token *first, cph_str text_1, const cph_token *second,
                            cph_buf *text, cph_join *how, cph_hyphen_counts *n, cph_err *err) CPH_MUST_USE;
-cph_str cph_lang_code(cph_str stated); /* "nob" for no, nb, nob, nor; "und" for nothing */
+cph_str cph_lang_code(cph_str stated); /* ISO 639-3: "nob" for nb, nob, nb-NO; "und" for nothing */
+cph_str cph_lang_tag(cph_str code);    /* BCP 47, for records: "nb" for nob */
 
 /* ---- pages of one object ---- */
 typedef struct cph_leaf {
@@ -328,6 +329,8 @@ void cph_stats_release(cph_stats *s);
 cph_status cph_stats_add(cph_stats *s, const cph_stats_row *row, cph_err *err) CPH_MUST_USE;
 void cph_stats_sort(cph_stats *s);
 cph_status cph_stats_write(const cph_stats *s, const char *path, cph_err *err) CPH_MUST_USE;
+const char *cph_answer_word(cph_answer a); /* "ALLOW", "DENY", "HUMAN" */
+cph_status cph_put_grouped(cph_buf *b, uint64_t n, cph_err *err) CPH_MUST_USE; /* 1,234,567 */
 cph_status cph_datasheet_write(const char *path, const cph_build_opts *o, const cph_build_report *r,
                                const cph_stats *s, const cph_rulebase *rules, cph_err *err) CPH_MUST_USE;
 cph_status cph_html_report_write(const char *path, const cph_build_opts *o, const cph_build_report *r,

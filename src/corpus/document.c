@@ -76,9 +76,9 @@ cph_status cph_task_leaves(const cph_snapshot *s, cph_task *t, cph_leaf **out, c
 uint64_t cph_row_words(const cph_json *row)
 {
     uint64_t n;
-    const cph_json *meta = cph_json_get(row, "meta");
-    if (cph_json_u64(cph_json_get(cph_json_get(meta, "counts"), "words"), &n)) return n;
-    return UINT64_MAX;
+    const cph_json *counts = cph_json_get(cph_json_get(row, "meta"), "counts");
+    if (cph_json_u64(cph_json_get(counts, "tokens_after_joining"), &n)) return n;
+    return cph_json_u64(cph_json_get(counts, "words"), &n) ? n : UINT64_MAX;
 }
 
 /* The first language that the object states, or that of its work. */
@@ -354,7 +354,7 @@ static cph_status put_names(making *x, const cph_plan_doc *d, cph_err *err)
     CPH_TRY(cph_put_str(&x->entry, t->o.profile, err));
     CPH_TRY(cph_put_str(&x->entry, d->type, err));
     CPH_TRY(cph_put_str(&x->entry, d->title.n ? d->title : cph_json_get_str(meta, "title"), err));
-    CPH_TRY(cph_put_str(&x->entry, x->lang, err));
+    CPH_TRY(cph_put_str(&x->entry, cph_lang_tag(x->lang), err));
     CPH_TRY(cph_put_str(&x->entry, t->v.date, err));
     CPH_TRY(cph_put_str(&x->entry, t->v.basis, err));
     CPH_TRY(cph_put_str(&x->entry, t->v.urn, err));

@@ -55,20 +55,35 @@ bool cph_hyphen_ends(const cph_token *t, bool equals)
 
 /* ---- languages ---- */
 
+static const struct language {
+    const char *code, *tag; /* ISO 639-3; BCP 47, which wants the shortest */
+    const char *others[2];
+} languages[] = {{"nor", "no", {"no"}},          {"nob", "nb", {"nb"}}, {"nno", "nn", {"nn"}}, {"dan", "da", {"da"}},
+                 {"swe", "sv", {"sv"}},          {"deu", "de", {"de", "ger"}}, {"eng", "en", {"en"}},
+                 {"fra", "fr", {"fr", "fre"}},   {"nld", "nl", {"nl", "dut"}}, {"fin", "fi", {"fi"}},
+                 {"sme", "se", {"se"}},          {"isl", "is", {"is", "ice"}}, {"fao", "fo", {"fo"}},
+                 {"lat", "la", {"la"}},          {"und", "und", {"mul", "zxx"}}};
+#define N_LANGUAGES (sizeof languages / sizeof *languages)
+
 cph_str cph_lang_code(cph_str stated)
 {
-    static const struct {
-        const char *from, *to;
-    } known[] = {{"no", "nob"},  {"nb", "nob"},  {"nor", "nob"}, {"nn", "nno"},  {"da", "dan"},  {"sv", "swe"},
-                 {"de", "deu"},  {"ger", "deu"}, {"en", "eng"},  {"fr", "fra"},  {"fre", "fra"}, {"nl", "nld"},
-                 {"dut", "nld"}, {"fi", "fin"},  {"se", "sme"},  {"is", "isl"},  {"ice", "isl"}, {"fo", "fao"},
-                 {"", "und"},    {"mul", "und"}, {"zxx", "und"}};
     size_t cut = 0;
     while (cut < stated.n && stated.p[cut] != '-' && stated.p[cut] != '_') cut++;
     cph_str s = cph_str_sub(stated, 0, cut);
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (cph_str_is_fold(s, known[i].from)) return cph_str_of(known[i].to);
+    if (!s.n) return CPH_STR("und");
+    for (size_t i = 0; i < N_LANGUAGES; i++) {
+        const struct language *l = &languages[i];
+        for (int k = 0; k < 2; k++)
+            if (l->others[k] && cph_str_is_fold(s, l->others[k])) return cph_str_of(l->code);
+    }
     return s;
+}
+
+cph_str cph_lang_tag(cph_str code)
+{
+    for (size_t i = 0; i < N_LANGUAGES; i++)
+        if (cph_str_is(code, languages[i].code)) return cph_str_of(languages[i].tag);
+    return code;
 }
 
 /*
@@ -79,7 +94,7 @@ static bool coordinates(cph_str lang, cph_str word)
 {
     static const struct {
         const char *lang, *words[4];
-    } all[] = {{"nob", {"og", "eller", "samt"}}, {"nno", {"og", "eller", "samt"}}, {"dan", {"og", "eller", "samt"}},
+    } all[] = {{"nor", {"og", "eller", "samt"}}, {"nob", {"og", "eller", "samt"}}, {"nno", {"og", "eller", "samt"}}, {"dan", {"og", "eller", "samt"}},
                {"swe", {"och", "eller", "samt"}}, {"fao", {"og"}},                 {"isl", {"og"}},
                {"deu", {"und", "oder"}},          {"fin", {"ja", "tai", "sek\xC3\xA4"}}, {"eng", {"and", "or"}},
                {"fra", {"et", "ou"}},             {"nld", {"en", "of"}},           {"sme", {"ja", "dahje"}},
