@@ -32,8 +32,8 @@ typedef struct cph_bpe_opts {
     uint64_t min_frequency; /* 2; a pair below it is never merged (0 and 1: pairs that occur) */
     bool full_alphabet;     /* true: all 256 bytes are tokens, so that nothing is unknown */
     bool specials_first;    /* false: after the merges, as GPT-2 has them */
-    const cph_str *specials; /* NULL: "<|endoftext|>" alone */
-    size_t n_specials;
+    const cph_str *specials; /* "<|endoftext|>" alone */
+    size_t n_specials;       /* 1; 0: none */
 } cph_bpe_opts;
 CPH_API void cph_bpe_opts_init(cph_bpe_opts *o);
 /* Records every option in identity.options. */
