@@ -253,6 +253,9 @@ cph_status cph_work_view_add(cph_work_view *v, cph_arena *a, cph_str kind, cph_j
     return cph_json_push(list, facts, err);
 }
 
+/* Leaves what a snapshot leaves, and the names. */
+static const char *const no_paths[] = {"files", "path", "works", NULL};
+
 static cph_status add_scoped(cph_collection *c, cph_work_view *v, cph_arena *a, cph_str kind, cph_str key,
                              const cph_digest *digest, bool *added, cph_err *err)
 {
@@ -267,7 +270,7 @@ static cph_status add_scoped(cph_collection *c, cph_work_view *v, cph_arena *a, 
         if (cph_str_is(kind, "licence"))
             CPH_TRY(cph_merge_agreeing(&facts, a, at, n, err));
         else
-            CPH_TRY(cph_json_copy(&facts, a, at[i].facts, NULL, err));
+            CPH_TRY(cph_json_copy(&facts, a, at[i].facts, no_paths, err));
         *added = true;
         return cph_work_view_add(v, a, kind, facts, err);
     }

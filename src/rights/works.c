@@ -19,6 +19,10 @@ static const char *const forms[] = {
 static const char *const published_words[] = {"yes", "no", "unknown", NULL};
 static const char *const contributor_flags[] = {"mplf", "nomplf", "unid", "living", NULL};
 
+static const char *const restrictions[] = {
+    "contract-nc", "contract-unread", "donor", "privacy", "cultural", "other-law", NULL,
+};
+
 static bool listed(cph_str s, const char *const *list)
 {
     for (; *list; list++)
@@ -124,6 +128,17 @@ static cph_status contributors_of(cph_work *w, cph_arena *a, const cph_json *fac
     return CPH_OK;
 }
 
+/* A restriction that nobody knows must not be overlooked: it is an error. */
+static cph_status restriction_of(cph_work *w, const cph_json *facts, cph_err *err)
+{
+    CPH_TRY(word_of(&w->restriction, facts, "restriction", NULL, err));
+    cph_str rest = w->restriction, part;
+    while (w->restriction.n && cph_str_split(&rest, '+', &part))
+        if (!listed(part, restrictions))
+            return cph_fail(err, CPH_DATA, "line %u: unknown restriction \"%.*s\"", facts->line, CPH_FMT(part));
+    return CPH_OK;
+}
+
 static cph_status fill_work(cph_work *w, cph_arena *a, const cph_json *facts, cph_err *err)
 {
     CPH_TRY(word_of(&w->urn, facts, "urn", NULL, err));
@@ -135,6 +150,8 @@ static cph_status fill_work(cph_work *w, cph_arena *a, const cph_json *facts, cp
     CPH_TRY(date_of(&w->pub, facts, "pub", err));
     CPH_TRY(date_of(&w->made, facts, "made", err));
     CPH_TRY(contributors_of(w, a, facts, err));
+    CPH_TRY(restriction_of(w, facts, err));
+    CPH_TRY(word_of(&w->acquired_via, facts, "acquired_via", NULL, err));
     w->flags = cph_json_get(facts, "flags");
     if (w->flags && w->flags->type != CPH_JSON_OBJECT)
         return cph_fail(err, CPH_DATA, "line %u: a work's \"flags\" are an object", w->flags->line);
@@ -146,7 +163,7 @@ static cph_status fill_work(cph_work *w, cph_arena *a, const cph_json *facts, cp
 cph_status cph_work_parse(cph_work *out, cph_arena *a, const cph_json *facts, cph_err *err)
 {
     cph_str none = {"", 0};
-    cph_work w = {.urn = none, .title = none, .origin = none, .form = none, .published = none, .language = none};
+    cph_work w = {.facts = facts, .restriction = none, .acquired_via = none, .urn = none, .title = none, .origin = none, .form = none, .published = none, .language = none};
     if (!facts || facts->type != CPH_JSON_OBJECT) return cph_fail(err, CPH_DATA, "a work's facts are no JSON object");
     cph_status s = fill_work(&w, a, facts, err);
     if (s != CPH_OK) return w.urn.n ? cph_err_prefix(err, "work %.*s", CPH_FMT(w.urn)) : s;

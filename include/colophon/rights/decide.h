@@ -57,6 +57,14 @@ CPH_API bool cph_tier_parse(cph_str s, cph_tier *out);
 CPH_API const char *cph_tier_text(cph_tier t);
 CPH_API bool cph_actor_parse(cph_str s, cph_actor *out);
 CPH_API const char *cph_actor_text(cph_actor a);
+CPH_API bool cph_commercial_parse(cph_str s, cph_commercial *out); /* yes, no, unknown */
+CPH_API const char *cph_commercial_text(cph_commercial c);
+
+/* The assumption ladder (5.5): years since publication after which a work is assumed free; 0: no such step. */
+typedef struct cph_ladder {
+    bool on;           /* also: 180 years since the birth of an author whose death is not known */
+    uint16_t foreign, home, newspaper;
+} cph_ladder;
 
 /* Who asks, for what, where, and as of when. */
 typedef struct cph_policy {
@@ -68,10 +76,12 @@ typedef struct cph_policy {
     cph_day as_of;        /* the date of the question */
     cph_day release;      /* model release date; 0: none (RR-163 then asks a person) */
     uint32_t pd_assumed;  /* bit per purpose: PD-ASSUMED is accepted for it */
+    char model_licence[32]; /* of the weights that are to be released; empty: not stated */
+    cph_ladder ladder;    /* off unless configured */
 } cph_policy;
 /* staff, heritage, not commercial, NO; purpose and as_of are the caller's to set. */
 CPH_API void cph_policy_init(cph_policy *p);
-/* {purpose, tier, actor, commercial, forum} for a manifest's identity.policy. */
+/* {purpose, tier, actor, commercial, forum}, and what else is set but as_of, for a manifest's identity.policy. */
 CPH_API cph_status cph_policy_json(cph_json **out, cph_arena *a, const cph_policy *p, cph_err *err) CPH_MUST_USE;
 CPH_API cph_status cph_policy_parse(cph_policy *out, const cph_json *v, cph_err *err) CPH_MUST_USE;
 /* True when what `asked` wants lies inside what was `sealed` (same purpose or one that it covers). */
@@ -102,18 +112,28 @@ typedef enum cph_answer { CPH_DENY, CPH_HUMAN, CPH_ALLOW } cph_answer;
 typedef struct cph_case {
     const cph_work *work;
     cph_str object_id, document_id;
-    const cph_json *object;         /* {acquired_via, restriction, ...} */
+    const cph_json *object;         /* {restriction, ...}: beside those of the work; may be NULL */
     const cph_json *blocks;         /* array */
     const cph_json *licences;       /* array: those whose scope includes the work */
     const cph_json *signals;        /* array */
     const cph_json *determinations; /* array: a person's signed answers */
 } cph_case;
 
+/*
+ * Fills *out from what cph_collection_work or cph_snapshot_work gives. *work (in the arena's
+ * lifetime) receives the parsed facts.
+ */
+CPH_API cph_status cph_case_parse(cph_case *out, cph_work *work, cph_arena *a, const cph_json *view,
+                                  cph_err *err) CPH_MUST_USE;
+
+#define CPH_RIGHTS_ENGINE 1 /* raised only when decisions change */
+
 typedef struct cph_decision {
     cph_answer answer;
     const char *rule;   /* "RR-153" */
     cph_str basis;      /* "PD", "ECL(NO-PRESS)", "NONE", ... */
     const char *reason; /* closed list of section 8.1, or "" */
+    cph_str obligations; /* joined by ' ' */
     cph_term term;
     cph_str record;     /* the decision record (4.2) as canonical JSON */
     cph_digest hash;    /* SHA-256 of the record */

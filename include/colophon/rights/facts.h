@@ -54,6 +54,9 @@ typedef struct cph_contributor {
 /* A work's rights facts: the JSON form is that of works.jsonl (collection/facts). */
 typedef struct cph_work {
     cph_str urn, title, origin, form, published, language;
+    cph_str restriction;   /* joined by '+': contract-nc contract-unread donor privacy cultural other-law */
+    cph_str acquired_via;  /* as stated */
+    const cph_json *facts; /* what was parsed */
     cph_date pub, made;
     cph_contributor *contributors;
     size_t n_contributors;
