@@ -61,6 +61,31 @@ static cph_status look(cph_reader *r, cph_str id, cph_str start, cph_doc *doc, c
     return s;
 }
 
+/* What a reader may hand out, or RR-151. */
+static cph_status permitted(cph_reader *r, const cph_doc *d, cph_doc *doc, cph_err *err)
+{
+    if (cph_revocations_hit(&r->revoked, d))
+        return cph_fail(err, CPH_RIGHTS, "%s: record %.*s was taken down after the corpus was sealed (RR-151)", r->c->path,
+                        CPH_FMT(d->id));
+    *doc = *d;
+    return CPH_OK;
+}
+
+cph_status cph_reader_at(cph_reader *r, uint64_t from, const cph_digest *dkey, uint32_t part, cph_doc *doc, cph_err *err)
+{
+    const cph_corpus *c = r->c;
+    size_t first = from < c->n_records ? cph_frame_of(c, from) : c->n_frames;
+    for (size_t f = first; f < c->n_frames; f++) {
+        cph_doc d;
+        CPH_TRY(cph_reader_load(r, f, err));
+        for (uint32_t i = f == first ? (uint32_t)(from - c->frames[f].first) : 0; i < c->frames[f].records; i++) {
+            CPH_TRY(cph_reader_doc(r, i, &d, err));
+            if (d.part == part && cph_digest_cmp(&d.dkey, dkey) == 0) return permitted(r, &d, doc, err);
+        }
+    }
+    return cph_fail(err, CPH_NO, "%s: no record from %llu on is that document", c->path, (unsigned long long)from);
+}
+
 cph_status cph_reader_find(cph_reader *r, cph_str id, cph_doc *doc, cph_err *err)
 {
     cph_buf start;
@@ -72,9 +97,5 @@ cph_status cph_reader_find(cph_reader *r, cph_str id, cph_doc *doc, cph_err *err
     cph_buf_release(&start);
     if (s == CPH_NO) return cph_fail(err, CPH_NO, "%s: there is no record %.*s", r->c->path, CPH_FMT(id));
     CPH_TRY(s);
-    if (cph_revocations_hit(&r->revoked, &d))
-        return cph_fail(err, CPH_RIGHTS, "%s: record %.*s was taken down after the corpus was sealed (RR-151)", r->c->path,
-                        CPH_FMT(id));
-    *doc = d;
-    return CPH_OK;
+    return permitted(r, &d, doc, err);
 }

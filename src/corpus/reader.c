@@ -338,8 +338,7 @@ cph_status cph_reader_doc(cph_reader *r, uint32_t i, cph_doc *doc, cph_err *err)
     return CPH_OK;
 }
 
-/* The frame that holds a record. */
-static size_t frame_of(const cph_corpus *c, uint64_t record)
+size_t cph_frame_of(const cph_corpus *c, uint64_t record)
 {
     size_t low = 0, high = c->n_frames;
     while (high - low > 1) {
@@ -356,7 +355,7 @@ cph_status cph_reader_next(cph_reader *r, cph_doc *doc, cph_err *err)
         cph_doc d;
         const corpus_frame *f = r->frame == SIZE_MAX ? NULL : &r->c->frames[r->frame];
         if (!f || r->next < f->first || r->next >= f->first + f->records)
-            CPH_TRY(cph_reader_load(r, frame_of(r->c, r->next), err));
+            CPH_TRY(cph_reader_load(r, cph_frame_of(r->c, r->next), err));
         f = &r->c->frames[r->frame];
         CPH_TRY(cph_reader_doc(r, (uint32_t)(r->next - f->first), &d, err));
         if (cph_revocations_hit(&r->revoked, &d)) {

@@ -54,6 +54,7 @@ struct cph_reader {
     cph_arena a;        /* of the present document */
 };
 cph_status cph_reader_load(cph_reader *r, size_t frame, cph_err *err) CPH_MUST_USE;
+size_t cph_frame_of(const cph_corpus *c, uint64_t record); /* the frame that holds it */
 /* Record i of the loaded frame. */
 cph_status cph_reader_doc(cph_reader *r, uint32_t i, cph_doc *doc, cph_err *err) CPH_MUST_USE;
 

@@ -21,9 +21,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     cph_json_limits_init(&l);
     l.replace_surrogates = size && data[0] & 1;
     cph_str text = {(const char *)data, size};
-    if (cph_json_parse(&v, &a, text, "fuzz", &l, NULL) == CPH_OK && cph_json_write(&once, v, size % 3, NULL) == CPH_OK) {
+    if (cph_json_parse(&v, &a, text, "fuzz", &l, NULL) == CPH_OK && cph_json_write(&once, v, (unsigned)(size % 3), NULL) == CPH_OK) {
         if (cph_json_parse(&again, &a, cph_buf_view(&once), "fuzz", NULL, NULL) != CPH_OK) abort();
-        if (cph_json_write(&twice, again, size % 3, NULL) != CPH_OK || once.n != twice.n ||
+        if (cph_json_write(&twice, again, (unsigned)(size % 3), NULL) != CPH_OK || once.n != twice.n ||
             memcmp(once.p, twice.p, once.n) != 0)
             abort();
         once.n = twice.n = 0;

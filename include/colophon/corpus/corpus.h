@@ -58,6 +58,10 @@ CPH_API cph_status cph_reader_next(cph_reader *r, cph_doc *doc, cph_err *err) CP
 CPH_API uint64_t cph_reader_n_revoked(const cph_reader *r);
 /* One record by its id (gate and revocations apply); CPH_NO when it is not there. */
 CPH_API cph_status cph_reader_find(cph_reader *r, cph_str id, cph_doc *doc, cph_err *err) CPH_MUST_USE;
+/* The record of a document and part that stands at `from` or after it (a child that left revoked records
+ * out counts fewer): what leads from a row of a token set back to its text. CPH_NO when there is none. */
+CPH_API cph_status cph_reader_at(cph_reader *r, uint64_t from, const cph_digest *dkey, uint32_t part, cph_doc *doc,
+                                 cph_err *err) CPH_MUST_USE;
 
 #ifdef __cplusplus
 }
