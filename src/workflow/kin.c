@@ -129,6 +129,13 @@ static cph_status visit(void *ctx, cph_str name, cph_file_kind kind, uint64_t n_
     return walk_dir(w->k, path, w->depth, w->n_dirs, err);
 }
 
+static cph_status list_below(cph_kin *k, const char *dir, unsigned depth, size_t *n_dirs, cph_err *err)
+{
+    cph_err local = {.status = CPH_OK};
+    cph_status s = cph_list(dir, visit, &(walk){k, dir, depth, n_dirs}, &local);
+    return s == CPH_NOMEM ? cph_fail(err, s, "%s", local.what) : CPH_OK;
+}
+
 /* Takes the artefact in `dir`, or looks below it. What cannot be read or opened is passed over. */
 static cph_status walk_dir(cph_kin *k, const char *dir, unsigned depth, size_t *n_dirs, cph_err *err)
 {
@@ -141,11 +148,9 @@ static cph_status walk_dir(cph_kin *k, const char *dir, unsigned depth, size_t *
     }
     if (cph_path_join(path, dir, "collection.db", NULL) == CPH_OK && cph_file_kind_of(path) == CPH_FILE_REGULAR) {
         if (cph_path_join(path, dir, "snapshots", NULL) != CPH_OK) return CPH_OK;
-        (void)cph_list(path, visit, &(walk){k, path, 0, n_dirs}, NULL);
-        return CPH_OK;
+        return list_below(k, path, 0, n_dirs, err);
     }
-    if (depth) (void)cph_list(dir, visit, &(walk){k, dir, depth - 1, n_dirs}, NULL);
-    return CPH_OK;
+    return depth ? list_below(k, dir, depth - 1, n_dirs, err) : CPH_OK;
 }
 
 static cph_status walk_given(cph_kin *k, cph_err *err)

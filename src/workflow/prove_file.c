@@ -214,8 +214,8 @@ cph_status cph_prove_check(const char *file, const cph_digest *root, uint64_t si
                            cph_err *err)
 {
     cph_json *v;
-    cph_proof *p;
-    size_t n;
+    cph_proof *p = NULL;
+    size_t n = 0;
     cph_prove_answer answer = {.reason = {"", 0}};
     cph_err local = {.status = CPH_OK};
     CPH_TRY(cph_json_read(&v, a, file, (uint64_t)1 << 30, err));

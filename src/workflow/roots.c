@@ -5,6 +5,8 @@
  * A root that the manifest names and that cannot be recomputed here is said to be
  * so; a root that a kind must have and has not is damage.
  */
+#include <colophon/train/train.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -87,11 +89,30 @@ static cph_status corpus_roots(cph_verifier *v, const cph_kin_place *at, cph_err
     cph_digest set = cph_set_tree_root(scan.tree);
     uint64_t n = cph_set_tree_n(scan.tree);
     cph_set_tree_close(scan.tree);
-    CPH_TRY(compare_tree(v, at, "records_root", &scan.records, "records", err));
-    CPH_TRY(compare_tree(v, at, "prov_root", &scan.prov, "records", err));
+    CPH_TRY(compare_tree(v, at, "records_root", &scan.records, "records_size", err));
+    CPH_TRY(compare_tree(v, at, "prov_root", &scan.prov, "prov_size", err));
     CPH_TRY(compare(v, at, "set_root", &set, n, "set_size", err));
     if (!cph_manifest_root(at->manifest, "dropped_root", &sealed)) return CPH_OK;
     return lines_root(v, at, "dropped_root", "dropped.jsonl.zst", "dropped_size", err);
+}
+
+/* Tree C is not stored: the order function gives it again from the token set. */
+static cph_status order_root(cph_verifier *v, const cph_kin_place *at, cph_err *err)
+{
+    cph_digest sealed;
+    if (!cph_manifest_root(at->manifest, "order_root", &sealed)) return CPH_OK;
+    if (!cph_artefact_has_file(at, "seen.leaves.zst"))
+        return cph_verify_say(v, CPH_ABSENT, "order_root", err, "seen.leaves.zst is not in this copy");
+    for (size_t i = 0; i < cph_manifest_n_parents(at->manifest); i++) {
+        cph_parent p = cph_manifest_parent_at(at->manifest, i);
+        cph_kin_place tokens;
+        cph_err local = {.status = CPH_OK};
+        if (!cph_str_is(p.kind, "tokens") || cph_kin_parent(v->kin, at, &p, &tokens, &local) != CPH_OK) continue;
+        cph_status s = cph_train_verify(at->path, tokens.path, &local);
+        if (s != CPH_OK) return cph_verify_fault(v, "order_root", s, &local, err);
+        return cph_verify_say(v, CPH_VERIFIED, "order_root", err, "and seen leaves, from the token set's order");
+    }
+    return cph_verify_say(v, CPH_ABSENT, "order_root", err, "its token set is not reachable");
 }
 
 cph_status cph_verify_roots(cph_verifier *v, const cph_kin_place *at, cph_err *err)
@@ -101,8 +122,9 @@ cph_status cph_verify_roots(cph_verifier *v, const cph_kin_place *at, cph_err *e
     if (cph_str_is(kind, "corpus")) return corpus_roots(v, at, err);
     CPH_TRY(content_root(v, at, err));
     if (cph_str_is(kind, "tokens")) return leaves_root(v, at, "set_root", "set_size", err);
-    if (cph_str_is(kind, "model")) return leaves_root(v, at, "seen_root", "seen_size", err);
-    return CPH_OK;
+    if (!cph_str_is(kind, "model")) return CPH_OK;
+    CPH_TRY(leaves_root(v, at, "seen_root", "seen_size", err));
+    return order_root(v, at, err);
 }
 
 /* ---- against parents ---- */
