@@ -327,6 +327,7 @@ static cph_status drop_line(rendering *r, const char *stage, const char *rule, u
     cph_jw_u64(&w, threshold);
     cph_jw_key(&w, "value");
     cph_jw_u64(&w, value);
+    key_list_of_one(&w, "works", r->e->urn); /* prove --absent asks whose text is in under another id */
     cph_jw_end(&w);
     CPH_TRY(cph_jw_done(&w, err));
     return cph_buf_char(&r->out->dropped, '\n', err);
