@@ -141,8 +141,7 @@ static cph_status add_text(answer *x, cph_str piece, cph_err *err)
     CPH_TRY(cph_buf_str(t, piece, err));
     size_t stop = find_stop(x, x->sent); /* what was sent holds no beginning of one */
     if (stop != SIZE_MAX) {
-        t->n = stop;
-        t->p[stop] = 0;
+        cph_buf_cut(t, stop);
         x->end = CPH_END_STOP;
         x->ended = true;
     }
@@ -218,7 +217,7 @@ static cph_status start(answer *x, const uint32_t *ids, uint32_t n, cph_err *err
             return cph_fail(err, CPH_USAGE, "token %u of the prompt is %u; the vocabulary has %u", i, ids[i], g->vocab);
     memcpy(g->ids, ids, n * sizeof *ids);
     x->n = x->n_prompt = n;
-    g->text.n = 0;
+    cph_buf_cut(&g->text, 0);
     cph_decoder_truncate(g->decoder, 0, 0);
     cph_sample_opts sample = o->sample;
     if (o->ignore_eos) sample.min_new_tokens = UINT32_MAX;

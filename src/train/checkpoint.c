@@ -404,7 +404,7 @@ static cph_status read_all(cph_trainer *t, const char *dir, cph_err *err)
     CPH_TRY(read_optimizer(t, dir, err));
     CPH_TRY(cph_seen_load(t, dir, err));
     CPH_TRY(cph_path_join(path, dir, CPH_LOG_NAME, err));
-    t->log.n = 0;
+    cph_buf_cut(&t->log, 0);
     CPH_TRY(cph_file_read(path, 0, &t->log, err));
     t->segment_first = t->at.step;
     t->segment_before = cph_state_digest(t);

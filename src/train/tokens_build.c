@@ -105,7 +105,7 @@ static cph_status add_to_leaf(build *b, const cph_doc *d, cph_err *err)
         if (!cph_digest_parse(d->rights, &u->leaf.decision))
             return cph_fail(err, CPH_DATA, "%.*s: its rights '%.*s' are no decision hash", CPH_FMT(d->id),
                             CPH_FMT(d->rights));
-        u->wkeys.n = 0;
+        cph_buf_cut(&u->wkeys, 0);
         CPH_TRY(cph_buf_add(&u->wkeys, d->wkeys, d->n_works * sizeof *d->wkeys, err));
         cph_sha256_init(&u->text);
         u->open = true;
@@ -291,5 +291,64 @@ cph_status cph_tokens_build(const cph_tokens_opts *o, const char *out_dir, cph_d
     if (s == CPH_OK) s = cph_outdir_commit(&dir, err);
     if (s == CPH_OK && digest) *digest = name;
     cph_outdir_abort(&dir); /* after a commit: nothing */
+    return s;
+}
+
+/* ---- what stands already ---- */
+
+static cph_status same_parent(const char *dir, const char *role, const char *path, const cph_digest *then,
+                              const cph_digest *now, cph_err *err)
+{
+    if (cph_digest_cmp(then, now) == 0) return CPH_OK;
+    cph_fail(err, CPH_USAGE, "%s: was made from another %s than %s", dir, role, path);
+    return cph_hint(err, "give another --tokens, or leave it out");
+}
+
+static cph_status same_revocations(const cph_tokens *t, const cph_tokens_opts *o, const char *dir, cph_err *err)
+{
+    char hex[CPH_HEX_DIGEST] = "none";
+    cph_str then = cph_json_get_str(cph_json_get(cph_manifest_identity(cph_tokens_manifest(t)), "options"), "revocations");
+    if (o->revocations) {
+        cph_digest d;
+        uint64_t n;
+        CPH_TRY(cph_file_digest(o->revocations, &d, &n, err));
+        cph_digest_hex(&d, hex);
+    }
+    if (cph_str_is(then, hex)) return CPH_OK;
+    cph_fail(err, CPH_USAGE, "%s: was made with other revocations (%.16s, now %.16s)", dir, then.n ? then.p : "", hex);
+    return cph_hint(err, "what was revoked since must not be trained on: build another token set");
+}
+
+static cph_status same_inputs(const cph_tokens *t, const cph_tokens_opts *o, const char *dir, cph_err *err)
+{
+    cph_digest then = cph_tokens_tokenizer(t), now;
+    cph_manifest *m;
+    if (o->tokenizer) {
+        CPH_TRY(cph_manifest_open(&m, o->tokenizer, err));
+        now = cph_manifest_digest(m);
+        cph_manifest_close(m);
+        CPH_TRY(same_parent(dir, "tokenizer", o->tokenizer, &then, &now, err));
+    }
+    if (o->corpus) {
+        CPH_TRY(cph_manifest_open(&m, o->corpus, err));
+        then = cph_tokens_corpus(t);
+        now = cph_manifest_digest(m);
+        cph_manifest_close(m);
+        CPH_TRY(same_parent(dir, "corpus", o->corpus, &then, &now, err));
+    }
+    return o->revocations || o->no_revocations ? same_revocations(t, o, dir, err) : CPH_OK;
+}
+
+cph_status cph_tokens_ensure(const cph_tokens_opts *o, const char *dir, cph_digest *digest, cph_err *err)
+{
+    cph_tokens *t;
+    if (cph_file_kind_of(dir) != CPH_FILE_DIR) {
+        if (!o->corpus) return cph_fail(err, CPH_USAGE, "%s: no token set stands there, and no corpus is given", dir);
+        return cph_tokens_build(o, dir, digest, err);
+    }
+    CPH_TRY(cph_tokens_open(&t, dir, err));
+    cph_status s = same_inputs(t, o, dir, err);
+    if (s == CPH_OK && digest) *digest = cph_manifest_digest(cph_tokens_manifest(t));
+    cph_tokens_close(t);
     return s;
 }

@@ -121,8 +121,7 @@ typedef struct cph_trainer {
     double began_s, tokens_began; /* for rates only */
 } cph_trainer;
 
-/* train_opts.c: checks, fills in what was left open, and says what a run is. */
-cph_status cph_train_opts_check(const cph_train_opts *o, cph_err *err) CPH_MUST_USE;
+/* train_opts.c: what a run is, written down. */
 cph_status cph_train_config(cph_json **out, cph_arena *a, const cph_train_opts *o, uint32_t vocab, int64_t eos,
                             cph_err *err) CPH_MUST_USE;
 /* Identity without counts and roots. */

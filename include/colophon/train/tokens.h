@@ -75,6 +75,10 @@ CPH_API void cph_tokens_opts_init(cph_tokens_opts *o);
 /* Writes and seals `out_dir`; *digest (may be NULL) receives its name. */
 CPH_API cph_status cph_tokens_build(const cph_tokens_opts *o, const char *out_dir, cph_digest *digest,
                                     cph_err *err) CPH_MUST_USE;
+/* The same where nothing stands yet; what stands must come from these parents and revocations
+ * (CPH_USAGE says which differs). opts.corpus may then be NULL. */
+CPH_API cph_status cph_tokens_ensure(const cph_tokens_opts *o, const char *dir, cph_digest *digest,
+                                     cph_err *err) CPH_MUST_USE;
 
 #ifdef __cplusplus
 }

@@ -64,6 +64,8 @@ typedef struct cph_train_opts {
 } cph_train_opts;
 /* GPT-2 small, batch 8, cosine to a tenth, lr 6e-4, AdamW 0.9/0.95/1e-8, decay 0.1, clip 1, seed 42. */
 CPH_API void cph_train_opts_init(cph_train_opts *o);
+/* CPH_USAGE names the first option that cannot be. cph_train_run asks it, too. */
+CPH_API cph_status cph_train_opts_check(const cph_train_opts *o, cph_err *err) CPH_MUST_USE;
 
 typedef struct cph_train_result {
     cph_digest digest;     /* the model's name */

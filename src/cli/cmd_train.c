@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cmd_train.c - `colophon train gpt2`: from a corpus and its tokenizer to a sealed model.
+ */
+#include <colophon/train/tokens.h>
+#include <colophon/train/train.h>
+
+#include <stdio.h>
+
+#include "cli.h"
+
+static cph_status u32(const cli *c, const char *opt, uint32_t *out, cph_err *err)
+{
+    uint64_t v = cli_u64(c, opt);
+    if (v > UINT32_MAX) return cph_fail(err, CPH_USAGE, "--%s %llu is too large", opt, (unsigned long long)v);
+    *out = (uint32_t)v;
+    return CPH_OK;
+}
+
+static cph_status fill_shape(const cli *c, cph_train_opts *o, cph_err *err)
+{
+    static const char *const shape[] = {"layers", "width", "heads", "positions", "dropout"};
+    o->from = cli_str(c, "from");
+    for (size_t i = 0; o->from && i < sizeof shape / sizeof *shape; i++)
+        if (cli_given(c, shape[i]))
+            return cph_fail(err, CPH_USAGE, "--%s cannot be given with --from: the model has its own", shape[i]);
+    CPH_TRY(u32(c, "layers", &o->n_layer, err));
+    CPH_TRY(u32(c, "width", &o->n_embd, err));
+    CPH_TRY(u32(c, "heads", &o->n_head, err));
+    CPH_TRY(u32(c, "positions", &o->n_positions, err));
+    o->dropout = cli_double(c, "dropout");
+    return CPH_OK;
+}
+
+static cph_status fill_identity(const cli *c, cph_train_opts *o, cph_err *err)
+{
+    uint32_t warmup;
+    CPH_TRY(u32(c, "steps", &o->steps, err));
+    CPH_TRY(u32(c, "batch", &o->batch, err));
+    CPH_TRY(u32(c, "accumulate", &o->accumulate, err));
+    CPH_TRY(u32(c, "seq-len", &o->seq_len, err));
+    CPH_TRY(u32(c, "warmup", &warmup, err));
+    CPH_TRY(u32(c, "warmup-offset", &o->warmup_offset, err));
+    o->warmup = cli_given(c, "warmup") ? (int64_t)warmup : -1;
+    o->schedule = cli_str(c, "schedule");
+    o->lr = cli_double(c, "lr");
+    o->min_lr_ratio = cli_double(c, "min-lr-ratio");
+    o->beta1 = cli_double(c, "beta1");
+    o->beta2 = cli_double(c, "beta2");
+    o->eps = cli_double(c, "eps");
+    o->weight_decay = cli_double(c, "weight-decay");
+    o->clip = cli_double(c, "clip");
+    o->held_out = cli_double(c, "held-out");
+    o->seed = cli_u64(c, "seed");
+    return CPH_OK;
+}
+
+static cph_status fill_run(cli *c, cph_train_opts *o, cph_err *err)
+{
+    CPH_TRY(u32(c, "eval-every", &o->eval_every, err));
+    CPH_TRY(u32(c, "save-every", &o->save_every, err));
+    CPH_TRY(u32(c, "keep-last", &o->keep_last, err));
+    CPH_TRY(u32(c, "keep-every", &o->keep_every, err));
+    o->started_unix_s = cli_started(c);
+    return cli_pool(c, &o->pool, err);
+}
+
+static cph_status token_set(cli *c, const cph_train_opts *o, cph_err *err)
+{
+    cph_tokens_opts t;
+    cph_tokens_opts_init(&t);
+    t.corpus = cli_str(c, "corpus");
+    t.tokenizer = o->tokenizer;
+    t.revocations = cli_str(c, "revocations");
+    t.no_revocations = cli_flag(c, "no-revocations");
+    t.pool = o->pool;
+    t.started_unix_s = cli_started(c);
+    return cph_tokens_ensure(&t, o->tokens, NULL, err);
+}
+
+static void answer(cli *c, const char *out, const cph_train_result *r)
+{
+    char hex[CPH_HEX_DIGEST];
+    cph_digest_hex(&r->digest, hex);
+    if (cli_json(c)) {
+        cli_print(c, "{\"digest\":\"%s\",\"steps\":%u,\"resumed_from\":%u,\"was_there\":%s}\n", hex, r->steps, r->resumed_from,
+                  r->was_there ? "true" : "false");
+        return;
+    }
+    if (r->was_there) {
+        cli_print(c, "model %s was sealed before by the same run: %.16s\n", out, hex);
+        return;
+    }
+    cli_print(c, "model %s sealed after %u steps, loss %.4f", out, r->steps, r->loss);
+    if (r->held_out_loss >= 0) cli_print(c, " (held out %.4f)", r->held_out_loss);
+    cli_print(c, ": %.16s\n", hex);
+}
+
+static cph_status run(cli *c, cph_err *err)
+{
+    char beside[CPH_PATH_MAX];
+    cph_train_opts o;
+    cph_train_result r;
+    cph_train_opts_init(&o);
+    CPH_TRY(cli_need(c, "tokenizer", err));
+    CPH_TRY(cli_need(c, "out", err));
+    CPH_TRY(fill_shape(c, &o, err));
+    CPH_TRY(fill_identity(c, &o, err));
+    o.tokenizer = cli_str(c, "tokenizer");
+    o.out = cli_str(c, "out");
+    o.tokens = cli_str(c, "tokens");
+    if (!o.tokens) {
+        int n = snprintf(beside, sizeof beside, "%s.tokens", o.out);
+        if (n < 0 || (size_t)n >= sizeof beside) return cph_fail(err, CPH_USAGE, "%.200s...: the path is too long", o.out);
+        o.tokens = beside;
+    }
+    CPH_TRY(cph_train_opts_check(&o, err)); /* before the token set is built, which may take long */
+    CPH_TRY(fill_run(c, &o, err));
+    CPH_TRY(token_set(c, &o, err));
+    CPH_TRY(cph_train_run(&o, &r, err));
+    answer(c, o.out, &r);
+    return CPH_OK;
+}
+
+static const cli_opt opts[] = {
+    {"corpus", CLI_STR, CLI_RUN, "DIR", NULL, "the sealed corpus to learn from; may be left out where --tokens stands already"},
+    {"tokenizer", CLI_STR, CLI_RUN, "DIR", NULL, "the sealed tokenizer"},
+    {"tokens", CLI_STR, CLI_RUN, "DIR", NULL, "the token set: used when it is there, built there when it is not; OUT.tokens when left out"},
+    {"out", CLI_STR, CLI_RUN, "DIR", NULL, "where the model is sealed; checkpoints lie in OUT.run meanwhile"},
+    {"from", CLI_STR, CLI_IDENTITY, "DIR", NULL, "a Hugging Face directory to start from, instead of random weights"},
+    {"revocations", CLI_STR, CLI_IDENTITY, "FILE", NULL, "what was withdrawn since the corpus was sealed"},
+    {"no-revocations", CLI_FLAG, CLI_IDENTITY, NULL, NULL, "there is no such list; the token set and the model say so"},
+    {"layers", CLI_U64, CLI_IDENTITY, "N", "12", "transformer blocks"},
+    {"width", CLI_U64, CLI_IDENTITY, "N", "768", "width of the residual stream (n_embd)"},
+    {"heads", CLI_U64, CLI_IDENTITY, "N", "12", "attention heads; divides the width"},
+    {"positions", CLI_U64, CLI_IDENTITY, "N", "1024", "the longest text that the model reads, in tokens"},
+    {"dropout", CLI_DOUBLE, CLI_IDENTITY, "P", "0", "dropout at embedding, attention and residual"},
+    {"steps", CLI_U64, CLI_IDENTITY, "N", "1000", "optimizer steps"},
+    {"batch", CLI_U64, CLI_IDENTITY, "N", "8", "rows of a micro-batch"},
+    {"accumulate", CLI_U64, CLI_IDENTITY, "N", "1", "micro-batches of a step"},
+    {"seq-len", CLI_U64, CLI_IDENTITY, "N", "0", "tokens of a row; 0: as many as there are positions"},
+    {"schedule", CLI_CHOICE, CLI_IDENTITY, "constant|linear|cosine", "cosine", "how the learning rate goes on after the warmup"},
+    {"lr", CLI_DOUBLE, CLI_IDENTITY, "RATE", "6e-4", "the learning rate at its highest"},
+    {"warmup", CLI_U64, CLI_IDENTITY, "N", NULL, "steps in which the rate rises from 0; a fiftieth of all when left out"},
+    {"warmup-offset", CLI_U64, CLI_IDENTITY, "N", "0", "1: the first step has the rate 1/warmup instead of 0"},
+    {"min-lr-ratio", CLI_DOUBLE, CLI_IDENTITY, "R", "0.1", "cosine ends at this share of the rate"},
+    {"beta1", CLI_DOUBLE, CLI_IDENTITY, "B", "0.9", "AdamW: decay of the first moment"},
+    {"beta2", CLI_DOUBLE, CLI_IDENTITY, "B", "0.95", "AdamW: decay of the second moment"},
+    {"eps", CLI_DOUBLE, CLI_IDENTITY, "E", "1e-8", "AdamW: epsilon"},
+    {"weight-decay", CLI_DOUBLE, CLI_IDENTITY, "W", "0.1", "AdamW: weight decay, not of biases and norms"},
+    {"clip", CLI_DOUBLE, CLI_IDENTITY, "NORM", "1", "global norm at which the gradient is clipped; 0: never"},
+    {"held-out", CLI_DOUBLE, CLI_IDENTITY, "SHARE", "0", "share of the works that is not trained on but evaluated"},
+    {"seed", CLI_U64, CLI_IDENTITY, "N", "42", "of weights, order of data and dropout"},
+    {"eval-every", CLI_U64, CLI_RUN, "N", "0", "steps between evaluations; 0: at the end only"},
+    {"save-every", CLI_U64, CLI_RUN, "N", "500", "steps between checkpoints; 0: at the end only"},
+    {"keep-last", CLI_U64, CLI_RUN, "N", "2", "checkpoints that are kept"},
+    {"keep-every", CLI_U64, CLI_RUN, "N", "0", "keep each checkpoint whose step this divides, too"},
+    {0}};
+
+const cli_command cmd_train_gpt2 = {
+    .name = "train gpt2", .args = "",
+    .summary = "a language model from a corpus, or from another model",
+    .about =
+        "Trains a GPT-2 and seals it as a Hugging Face directory with a colophon.json. It first says how much memory and "
+        "about how much time that takes.\n\n"
+        "The same command goes on where it was stopped or killed, and ends with the same digest. With the same options and "
+        "corpus the digest is the same on every machine, with any number of threads. Another option is another model: "
+        "the command refuses to go on and names the option.\n\n"
+        "While it runs, OUT.run holds the checkpoints (sealed, with optimizer and state) and log.jsonl; it may be removed "
+        "afterwards. report.html in the model shows the curve.",
+    .examples =
+        "colophon train gpt2 --corpus books --no-revocations --tokenizer tok --out model --layers 4 --width 256 --heads 4 --positions 256\n"
+        "colophon train gpt2 --tokens model.tokens --tokenizer tok --from model --out model-2 --steps 200 --lr 1e-4",
+    .opts = opts, .run = run};
