@@ -224,7 +224,7 @@ static cph_status open_at(cph_collection *c, const char *path, cph_open_mode mod
         CPH_TRY(may_create(c->path, database, err));
         CPH_TRY(make_directories(c->path, err));
     } else if (cph_file_kind_of(database) != CPH_FILE_REGULAR) {
-        cph_fail(err, CPH_NO, "%s: no collection there (no collection.db)", c->path);
+        cph_fail(err, CPH_IO, "%s: no collection there (no collection.db)", c->path);
         return cph_hint(err, "make one with: colophon ingest SOURCE... --into %s", c->path);
     }
     if (mode != CPH_OPEN_READ) {

@@ -279,7 +279,7 @@ static cph_status open_lines(cph_snapshot *s, const char *collection, cph_err *e
 {
     char path[CPH_PATH_MAX];
     CPH_TRY(cph_path_join(path, collection, "collection.db", err));
-    if (cph_file_kind_of(path) != CPH_FILE_REGULAR) return cph_fail(err, CPH_NO, "%s: no collection there", collection);
+    if (cph_file_kind_of(path) != CPH_FILE_REGULAR) return cph_fail(err, CPH_IO, "%s: no collection there", collection);
     CPH_TRY(cph_catalogue_open_read(&s->db, path, s->name, err));
     return cph_sql_prepare(&s->line, s->db, s->name, "SELECT raw_bytes, packed FROM line WHERE digest = ?", err);
 }

@@ -164,11 +164,8 @@ cph_status cph_collection_add_fact(cph_collection *c, const char *kind, cph_str 
     cph_arena_init(&a, 4 * (size_t)CPH_ROW_MAX);
     cph_buf_init(&n.stored, CPH_ROW_MAX);
     cph_status s = cph_json_parse(&facts, &a, facts_json, kind, NULL, err);
-    if (s == CPH_OK && facts->type != CPH_JSON_OBJECT)
-        s = cph_fail(err, CPH_DATA, "%s %.*s: the facts are no JSON object", kind, CPH_FMT(key));
     if (s == CPH_OK) n.facts = facts;
-    cph_work checked;
-    if (s == CPH_OK && strcmp(kind, "work") == 0) s = cph_work_parse(&checked, &a, facts, err);
+    if (s == CPH_OK) s = cph_fact_check(kind, facts, err);
     if (s == CPH_OK) s = cph_json_canonical(&n.stored, facts, err);
     if (s == CPH_OK) s = statement_digest(&n, &a, err);
     if (s == CPH_OK) s = cph_collection_begin(c, err);
@@ -336,6 +333,27 @@ cph_status cph_collection_works(cph_collection *c, cph_work_fn each, void *ctx, 
     cph_collection_lock(c);
     cph_status s = cph_sql_prepare(&q, c->db, c->path, "SELECT urn FROM work ORDER BY urn", err);
     while (s == CPH_OK && (s = cph_sql_step(&q, err)) == CPH_OK) s = each(ctx, cph_sql_text(&q, 0), err);
+    cph_sql_end(&q);
+    cph_collection_unlock(c);
+    return s == CPH_END ? CPH_OK : s;
+}
+
+cph_status cph_collection_statements(cph_collection *c, cph_str urn, cph_statement_fn each, void *ctx, cph_err *err)
+{
+    cph_sql q;
+    cph_collection_lock(c);
+    cph_status s = cph_sql_prepare(&q, c->db, c->path,
+                                   "SELECT f.kind, f.key, f.source, f.facts, f.digest, EXISTS (SELECT 1 FROM replaced r"
+                                   " WHERE r.kind = f.kind AND r.key = f.key AND r.digest = f.digest) FROM fact f"
+                                   " WHERE (f.kind = 'work' AND f.key = ?1) OR EXISTS (SELECT 1 FROM scope s WHERE"
+                                   " s.work = ?1 AND s.kind = f.kind AND s.key = f.key AND s.digest = f.digest)"
+                                   " ORDER BY f.kind, f.key, f.digest, f.source", err);
+    if (s == CPH_OK) s = cph_sql_bind(&q, err, "t", urn);
+    while (s == CPH_OK && (s = cph_sql_step(&q, err)) == CPH_OK) {
+        cph_statement_view v = {cph_sql_text(&q, 0), cph_sql_text(&q, 1), cph_sql_text(&q, 2), cph_sql_text(&q, 3),
+                                cph_sql_digest(&q, 4), cph_sql_i64(&q, 5) != 0};
+        s = each(ctx, &v, err);
+    }
     cph_sql_end(&q);
     cph_collection_unlock(c);
     return s == CPH_END ? CPH_OK : s;

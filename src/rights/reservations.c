@@ -99,7 +99,7 @@ bool cph_is_after_reservation(const cph_ask *q, cph_day day)
 
 /* ---- what a person determined ---- */
 
-static bool known_basis(cph_str basis)
+bool cph_basis_known(cph_str basis)
 {
     static const char *const list[] = {"PD", "LIC-OPEN", "LIC-CONTRACT", "ECL", "CONSENT", "DSM3", "DSM4", "UK-29A",
                                        "OOCW-LIC", "OOCW-EXC", "ORPHAN", "PRESERVATION", "LEGALDEP-ONSITE"};
@@ -128,7 +128,7 @@ static bool allows(const cph_ask *q, const cph_json *d)
 {
     cph_day on = 0;
     const cph_json *obligations = cph_json_get(d, "obligations");
-    if (!cph_str_is(cph_json_get_str(d, "decision"), "ALLOW") || !known_basis(cph_json_get_str(d, "basis"))) return false;
+    if (!cph_str_is(cph_json_get_str(d, "decision"), "ALLOW") || !cph_basis_known(cph_json_get_str(d, "basis"))) return false;
     if (!cph_day_parse(cph_json_get_str(d, "on"), &on) || on > q->p->as_of) return false;
     for (const cph_json *o = obligations ? obligations->first : NULL; o; o = o->next)
         if (!cph_obligation_known(o->str)) return false;

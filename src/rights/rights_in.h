@@ -104,6 +104,7 @@ cph_status cph_step_licences(cph_ask *q, cph_finding *out, bool *found, cph_err 
 const cph_json *cph_reservation_of(const cph_ask *q);
 bool cph_is_after_reservation(const cph_ask *q, cph_day day); /* also true where nothing is reserved */
 bool cph_obligation_known(cph_str o);                          /* of the closed list of 4.2 */
+bool cph_basis_known(cph_str basis);                           /* of the closed list of 2.2, an id in brackets */
 /* The strongest determination of a person for the question, or NULL; DENY beats ALLOW. */
 const cph_json *cph_determination_of(const cph_ask *q);
 bool cph_purpose_listed(const cph_json *list, cph_purpose p); /* "*", "train-*", names */

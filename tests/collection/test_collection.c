@@ -102,8 +102,8 @@ static cph_digest snap(cph_collection *c)
 #define WORK_A "{\"urn\":\"urn:a\",\"title\":\"A\",\"origin\":\"NO\",\"form\":\"book\",\"published\":\"yes\",\"contributors\":[{\"role\":\"author\",\"name\":\"Nordmann, Ola\",\"death\":{\"value\":\"1950\",\"source\":\"authority\"}}]}"
 #define WORK_A_TOO "{\"urn\":\"urn:a\",\"form\":\"book\",\"contributors\":[{\"role\":\"author\",\"name\":\"Nordmann, Ola\",\"death\":{\"value\":\"1960\",\"source\":\"catalogue\"}}]}"
 #define LICENCE "{\"kind\":\"licence\",\"id\":\"L1\",\"type\":\"contract\",\"works\":[\"urn:a\",\"urn:b\"],\"purposes\":[\"search\"]}"
-#define SIGNAL "{\"kind\":\"signal\",\"work\":\"urn:b\",\"signal\":\"rightsholder_letter\",\"value\":\"reserved\"}"
-#define DETERMINATION "{\"work\":\"urn:b\",\"purposes\":[\"search\"],\"decision\":\"ALLOW\",\"by\":\"Kari Officer\",\"on\":\"2026-01-01\"}"
+#define SIGNAL "{\"kind\":\"signal\",\"work\":\"urn:b\",\"signal\":\"rightsholder_letter\",\"value\":\"reserved\",\"seen_at\":\"2026-01-02\"}"
+#define DETERMINATION "{\"work\":\"urn:b\",\"purposes\":[\"search\"],\"decision\":\"ALLOW\",\"basis\":\"CONSENT\",\"by\":\"Kari Officer\",\"on\":\"2026-01-01\",\"reason\":\"a letter\"}"
 
 static void fact(cph_collection *c, const char *kind, const char *key, const char *source, const char *facts)
 {
@@ -252,7 +252,7 @@ static void two_sources_that_disagree_on_a_death_stand_side_by_side(void **state
     ok(cph_snapshot_work(s, CPH_STR("urn:b"), &a, &frozen, &err));
     ok(cph_json_canonical(&y, frozen, &err));
     assert_null(strstr(y.p, "Kari"));
-    assert_non_null(strstr(y.p, "\"determinations\":[{\"decision\":\"ALLOW\""));
+    assert_non_null(strstr(y.p, "\"determinations\":[{\"basis\":\"CONSENT\",\"decision\":\"ALLOW\""));
     assert_non_null(strstr(y.p, "rightsholder_letter"));
     assert_int_equal(cph_snapshot_work(s, CPH_STR("urn:none"), &a, &frozen, &err), CPH_NO);
     cph_buf_release(&x);
@@ -415,8 +415,8 @@ static void what_is_no_collection_is_not_opened(void **state)
 {
     (void)state;
     cph_collection *c = NULL;
-    assert_int_equal(cph_collection_open(&c, at("nowhere"), CPH_OPEN_READ, &err), CPH_NO);
-    assert_int_equal(cph_collection_open(&c, at("nowhere"), CPH_OPEN_WRITE, &err), CPH_NO);
+    assert_int_equal(cph_collection_open(&c, at("nowhere"), CPH_OPEN_READ, &err), CPH_IO);
+    assert_int_equal(cph_collection_open(&c, at("nowhere"), CPH_OPEN_WRITE, &err), CPH_IO);
     ok(cph_mkdirs(at("full"), &err));
     ok(cph_file_write(at("full/thing"), "x", 1, &err));
     assert_int_equal(cph_collection_open(&c, at("full"), CPH_OPEN_CREATE, &err), CPH_USAGE);

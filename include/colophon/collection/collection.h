@@ -9,7 +9,8 @@
  * Invariant  An object is in whole or not at all (one transaction).
  * Threads    A handle serialises its calls with a lock; many threads may share it.
  * Memory     Bounded per call; iterators hold one row.
- * Errors     CPH_IO and CPH_DATA name the collection; CPH_NO for what is not there.
+ * Errors     CPH_IO (no collection there, a full disk) and CPH_DATA name the collection; CPH_NO: a work, page
+ *            or snapshot that is not there.
  */
 #ifndef CPH_COLLECTION_COLLECTION_H
 #define CPH_COLLECTION_COLLECTION_H
@@ -135,6 +136,26 @@ CPH_API cph_status cph_collection_add_evidence(cph_collection *c, const char *pa
 /* Where a source file's bytes lie now: in content/, or by reference where they were. CPH_NO: not known. */
 CPH_API cph_status cph_collection_content(cph_collection *c, const cph_digest *sha256, char out[CPH_PATH_MAX],
                                           cph_err *err) CPH_MUST_USE;
+
+/*
+ * A file of statements, one JSON object a line with its "kind" (work, edition, licence, signal, block,
+ * determination, version): all of it or, at the first fault (CPH_DATA, file:line), nothing.
+ * evidence_dir (may be NULL): files in it that statements name by evidence_sha256 are kept.
+ */
+typedef struct cph_import_counts {
+    uint64_t n_statements, n_evidence;
+} cph_import_counts;
+CPH_API cph_status cph_collection_import(cph_collection *c, const char *path, const char *evidence_dir,
+                                         cph_import_counts *out, cph_err *err) CPH_MUST_USE;
+/* Every statement that speaks of the work, replaced ones too; facts as canonical JSON, with names. */
+typedef struct cph_statement_view {
+    cph_str kind, key, source, facts_json;
+    cph_digest digest; /* what "replaces" names */
+    bool replaced;
+} cph_statement_view;
+typedef cph_status (*cph_statement_fn)(void *ctx, const cph_statement_view *v, cph_err *err);
+CPH_API cph_status cph_collection_statements(cph_collection *c, cph_str urn, cph_statement_fn each, void *ctx,
+                                             cph_err *err) CPH_MUST_USE;
 
 /* Appends to the event log (rights-and-provenance 11). `subjects` and `payload` are JSON. */
 CPH_API cph_status cph_collection_event(cph_collection *c, const char *type, cph_str subjects_json,

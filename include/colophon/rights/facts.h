@@ -63,6 +63,8 @@ typedef struct cph_work {
     const cph_json *flags; /* object: name -> value; may be NULL */
     bool conflict;         /* sources disagreed on a field that is no date */
 } cph_work;
+/* Is this statement of a known form? `kind`: work edition licence signal block determination version. */
+CPH_API cph_status cph_fact_check(const char *kind, const cph_json *facts, cph_err *err) CPH_MUST_USE;
 CPH_API cph_status cph_work_parse(cph_work *out, cph_arena *a, const cph_json *facts, cph_err *err) CPH_MUST_USE;
 /* "yes", "no", "unknown", ... or the empty string. */
 CPH_API cph_str cph_work_flag(const cph_work *w, const char *name);
