@@ -34,7 +34,7 @@ static cph_status fill_shape(const cli *c, cph_train_opts *o, cph_err *err)
 
 static cph_status fill_identity(const cli *c, cph_train_opts *o, cph_err *err)
 {
-    uint32_t warmup;
+    uint32_t warmup = 0;
     CPH_TRY(u32(c, "steps", &o->steps, err));
     CPH_TRY(u32(c, "batch", &o->batch, err));
     CPH_TRY(u32(c, "accumulate", &o->accumulate, err));
