@@ -93,26 +93,21 @@ const cph_rulebase *cph_gate_rulebase(const cph_gate *g) { return g->rules; }
 /* The facts of a work, or the name alone where nobody stated anything. */
 static cph_status facts_of(const cph_gate *g, cph_str urn, cph_arena *a, cph_case *c, cph_work *work, cph_err *err)
 {
-    const cph_json *all = NULL, *facts;
-    cph_json *bare;
-    cph_status s = cph_snapshot_work(g->s, urn, a, &all, err);
+    const cph_json *view = NULL;
+    cph_json *bare, *name;
+    cph_status s = cph_snapshot_work(g->s, urn, a, &view, err);
     if (s != CPH_OK && s != CPH_NO) return s;
-    facts = cph_json_get(all, "work");
-    if (!facts) {
+    if (!cph_json_get(view, "work")) {
         CPH_TRY(cph_json_new(&bare, a, CPH_JSON_OBJECT, err));
-        CPH_TRY(cph_json_set_str(bare, a, "urn", urn, err));
-        facts = bare;
+        CPH_TRY(cph_json_new(&name, a, CPH_JSON_OBJECT, err));
+        CPH_TRY(cph_json_set_str(name, a, "urn", urn, err));
+        CPH_TRY(cph_json_set(bare, a, "work", name, err));
+        view = bare;
     }
-    CPH_TRY(cph_work_parse(work, a, facts, err));
-    c->work = work;
-    c->blocks = cph_json_get(all, "blocks");
-    c->licences = cph_json_get(all, "licences");
-    c->signals = cph_json_get(all, "signals");
-    c->determinations = cph_json_get(all, "determinations");
-    return CPH_OK;
+    return cph_case_parse(c, work, a, view, err);
 }
 
-/* {acquired_via, restriction, ...} as the edition facts or the work's statement give them. */
+/* {restriction, ...} as the edition facts give them, beside those of the work. */
 static const cph_json *object_facts(const cph_snapshot_object *o)
 {
     const cph_json *edition = cph_json_get(o->row, "edition");
@@ -156,11 +151,13 @@ static cph_status tally_row(cph_gate *g, cph_str rule, cph_answer answer, counte
 cph_status cph_gate_ask(cph_gate *g, const cph_snapshot_object *o, cph_arena *a, cph_verdict *out, cph_err *err)
 {
     cph_work work = {0};
-    cph_case c = {.object_id = o->key, .object = object_facts(o)};
+    cph_case c = {0};
     cph_decision d = {0};
     cph_verdict v = {0};
     v.urn = o->work_urn.n ? o->work_urn : o->key;
     cph_status s = facts_of(g, v.urn, a, &c, &work, err);
+    c.object_id = o->key;
+    c.object = object_facts(o);
     if (s == CPH_OK) s = cph_decide(&d, a, &c, &g->o->policy, g->rules, err);
     if (s != CPH_OK) return cph_err_prefix(err, "work %.*s", CPH_FMT(v.urn));
     v.answer = d.answer;
@@ -194,29 +191,33 @@ cph_status cph_gate_count(cph_gate *g, const cph_verdict *v, uint64_t documents,
 
 /* ---- the tally ---- */
 
-/* Plain words for the rules of the purpose decision (rights-and-provenance 8); an id alone tells nobody anything. */
+/* What a rule did, in plain words: an id alone tells nobody anything. The record of each work says more. */
 static const char *sentence_of(const char *rule, cph_answer answer)
 {
     static const struct {
         const char *rule, *allow, *refuse;
     } all[] = {
-        {"RR-142", "assumed to be free of copyright, which this purpose accepts", "only assumed to be free of copyright, which this purpose does not accept"},
-        {"RR-150", "a person has determined that it may be used for this", "a person has determined that it may not be used for this"},
-        {"RR-151", "", "a block is in force: a takedown, a court order, privacy, or a rightsholder who opted out"},
-        {"RR-152", "a licence, an agreement or a consent covers this purpose", "the agreement that covers the work does not cover this purpose or date"},
-        {"RR-153", "in the public domain", "in the public domain, but the object carries a restriction"},
-        {"RR-154", "an open licence covers this purpose", "the open licence does not cover this purpose"},
-        {"RR-156", "", "in copyright or undetermined, and nothing permits this purpose"},
-        {"RR-157", "", "the contract under which the object came has not been read into rules yet: a person must look"},
-        {"RR-163", "the press agreement covers it: the issue is old enough", "the press agreement does not cover it yet: the issue is too young on that date, or the release date is not given"},
-        {"RR-164", "an extended collective licence covers it", "the extended collective licence does not cover it"},
-        {"RR-169", "a licence covers it", "what the licence asks for is not met"}};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (strcmp(all[i].rule, rule) == 0 && *(answer == CPH_ALLOW ? all[i].allow : all[i].refuse))
-            return answer == CPH_ALLOW ? all[i].allow : all[i].refuse;
-    return answer == CPH_ALLOW   ? "permitted by this rule"
-           : answer == CPH_HUMAN ? "a person must decide"
-                                 : "refused by this rule";
+        {"RR-142", "assumed to be free of copyright, which is accepted for this purpose",
+         "only assumed to be free of copyright, which is not accepted for this purpose"},
+        {"RR-151", NULL, "a block is in force: takedown, court, privacy, or suppression"},
+        {"RR-152", "a contract, a consent or a person's determination permits it",
+         "the contract, consent or determination does not reach so far"},
+        {"RR-153", "in the public domain", NULL},
+        {"RR-156", NULL, "in copyright or undetermined, and nothing permits this purpose"},
+        {"RR-157", NULL, "the contract under which the object came has not been read into rules yet"},
+        {"RR-158", NULL, "what the object came with (a contract, a donor's terms, privacy) stands against it"},
+        {"RR-163", "the press agreement covers it: the issue is old enough at the release date",
+         "the press agreement does not cover it: too young at the release date, withdrawn, or no release date given"},
+        {"RR-164", "the agreement on books covers it", "the agreement on books does not cover this purpose or tier"},
+        {"RR-169", "the extended collective licence for text and data mining covers it",
+         "the extended collective licence for text and data mining does not cover it"}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const char *z = answer == CPH_ALLOW ? all[i].allow : all[i].refuse;
+        if (z && answer != CPH_HUMAN && strcmp(all[i].rule, rule) == 0) return z;
+    }
+    return answer == CPH_ALLOW   ? "permitted under this rule"
+           : answer == CPH_HUMAN ? "a person must decide: the rule asks for it, or nobody has confirmed the rule yet"
+                                 : "refused under this rule";
 }
 
 static int by_rule(const void *a, const void *b)
