@@ -10,8 +10,9 @@
  *
  * Invariant  Spans ascend, and none lies inside another.
  * Threads    A cph_trace is immutable once opened and may be shared.
- * Memory     Files are mapped; opening checks the document tables. A result owns its
- *            arena. Building takes 8 to 19 bytes a token (5 or 9 times the sorted width).
+ * Memory     Files are mapped; opening reads the document tables once. A result owns its
+ *            arena. Building takes 5 bytes (9 beyond 2 GiB of sorted bytes) for each byte of
+ *            the sorted copy, which has 2 to 4 bytes a token.
  * Errors     CPH_DATA names file and field; CPH_NO: no index there; CPH_USAGE when index
  *            and token set do not belong together.
  */
@@ -36,10 +37,6 @@ typedef struct cph_trace cph_trace;
 CPH_API cph_status cph_trace_open(cph_trace **out, const char *index_dir, const char *tokens_dir,
                                   cph_err *err) CPH_MUST_USE;
 CPH_API void cph_trace_close(cph_trace *t); /* NULL is fine */
-/* Everything that can be told from the content: pointers are a permutation in suffix order. Linear
- * in the index but for comparing neighbours; files against the manifest are provenance's work. */
-CPH_API cph_status cph_trace_verify(const cph_trace *t, cph_err *err) CPH_MUST_USE;
-
 /* What the token set says of a document: a row of its table (artefacts 4). */
 typedef struct cph_trace_doc {
     cph_digest wkey, dkey;
@@ -59,7 +56,8 @@ typedef struct cph_trace_opts {
     uint32_t max_hits; /* 10 places a span, chosen by the seed when there are more; 0: all */
     uint64_t seed;     /* 0 */
     /* cph_trace_token flags of an id; NULL: every token begins a word, none is a delimiter. A span begins
-     * with a word, ends before one, and ends with the first delimiter in it. */
+     * with a word, ends before one, and ends with the first delimiter in it; what follows a delimiter, and
+     * the query's own ends, count as a word's beginning. */
     unsigned (*token_flags)(void *ctx, uint32_t id);
     void *ctx;
 } cph_trace_opts;
