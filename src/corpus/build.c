@@ -22,7 +22,7 @@
 #include "build_in.h"
 
 #define MAX_TASKS 256       /* objects of a window */
-#define WINDOW_PAGES 512    /* a window is full with so many pages */
+#define WORKER_PAGES 256    /* a window is full with so many pages a worker */
 #define SLOT_KEEP ((size_t)1 << 18)
 
 void cph_build_opts_init(cph_build_opts *o)
@@ -59,9 +59,12 @@ cph_status cph_build_tasks(const building *b, size_t n, cph_task_fn fn, void *ar
 
 static unsigned n_workers(const building *b) { return b->o->pool ? cph_pool_threads(b->o->pool) : 1; }
 
+static uint64_t window_pages(const building *b) { return WORKER_PAGES * (uint64_t)(n_workers(b) + 1); }
+
 static void reset_task(cph_task *t)
 {
-    cph_arena_reset(&t->a);
+    if (t->a.used_bytes > SLOT_KEEP) cph_arena_release(&t->a);
+    else cph_arena_reset(&t->a);
     if (t->entries.cap > SLOT_KEEP) cph_buf_release(&t->entries);
     if (t->copies.cap > SLOT_KEEP) cph_buf_release(&t->copies);
     cph_buf entries = t->entries, copies = t->copies;
@@ -128,7 +131,7 @@ static cph_status ask_all(building *b, cph_err *err)
         size_t used = 0;
         uint64_t pages = 0;
         CPH_TRY(cph_interrupt_check("build", err));
-        for (; used < MAX_TASKS && from + used < n && pages < WINDOW_PAGES; used++) {
+        for (; used < MAX_TASKS && from + used < n && pages < window_pages(b); used++) {
             CPH_TRY(ask_one(b, &b->tasks[used], from + used, err));
             pages += reads_pages(b, &b->tasks[used]) ? b->tasks[used].o.n_pages : 0;
         }
@@ -219,7 +222,7 @@ static cph_status make_all(building *b, cph_err *err)
         size_t used = 0;
         uint64_t pages = 0;
         CPH_TRY(cph_interrupt_check("build", err));
-        for (; used < MAX_TASKS && pages < WINDOW_PAGES; used++) {
+        for (; used < MAX_TASKS && pages < window_pages(b); used++) {
             cph_status s = take_plan(b, &b->tasks[used], err);
             more = s != CPH_END;
             if (!more) break;

@@ -46,7 +46,8 @@ static void empty_slot(slot *x)
         }
         bufs[i]->n = 0;
     }
-    cph_arena_reset(&x->ids);
+    if (x->ids.used_bytes > SLOT_KEEP) cph_arena_release(&x->ids);
+    else cph_arena_reset(&x->ids);
 }
 
 /* The id of the document that stands there. */
