@@ -9,14 +9,12 @@
 
 #ifdef CPH_REF_DOUBLE
 #define CPH_REAL double
-#define REF(name) cph_ref64_##name
 #define R_FMA fma
 #define R_SQRT sqrt
 #define R_EXP cph_exp
 #define R_LOG cph_log_e
 #define R_TANH cph_tanh
 #else
-#define REF(name) cph_ref_##name
 #define R_FMA fmaf
 #define R_SQRT sqrtf
 #define R_EXP cph_expf
@@ -33,6 +31,7 @@
 
 #include "tensor_in.h"
 
+#define REF(name) CPH_REF_NAME(name)
 #define LANES 32
 
 /* A row sum: lane l holds the sum of the elements i = l (mod 32), in order. */

@@ -24,19 +24,22 @@ struct cph_backend {
     size_t scratch_floats;
 };
 
-#ifndef CPH_REF_DOUBLE
+#ifdef CPH_REF_DOUBLE
+#define CPH_REF_NAME(name) cph_ref64_##name
+#else
+#define CPH_REF_NAME(name) cph_ref_##name
 extern const struct cph_backend cph_backend_ref, cph_backend_avx2, cph_backend_avx512;
+#endif
 #define CPH_OP(name, passes, what)                                                                 \
-    void cph_ref_##name##_fwd(const cph_op *op, unsigned phase, size_t task, cph_real *scratch);   \
+    void CPH_REF_NAME(name##_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch); \
     CPH_PASSES_##passes(name)
 #define CPH_PASSES_BOTH(name)                                                                      \
-    void cph_ref_##name##_bwd(const cph_op *op, unsigned phase, size_t task, cph_real *scratch);
+    void CPH_REF_NAME(name##_bwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch);
 #define CPH_PASSES_ONLY(name)
 #include <colophon/tensor/ops.def>
 #undef CPH_OP
 #undef CPH_PASSES_BOTH
 #undef CPH_PASSES_ONLY
-#endif
 
 /* ---- the cut ---- */
 typedef struct cph_tiles { /* a grid of output tiles of a GEMM */

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_kernels.c - every operation of ops.def on every instruction set against the
+ * reference: the same bits, odd sizes and tails, nothing written outside its tensors.
+ */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <colophon/base/hash.h>
+#include <colophon/base/memory.h>
+#include <colophon/base/philox.h>
+#include <colophon/tensor/math.h>
+
+#include "tensor_in.h"
+
+#define GUARD 37u /* odd: tensors lie unaligned */
+#define POOL_FLOATS (1u << 22)
+#define MAX_BUFFERS 64
+
+/* One random case: buffers cut from a pool full of a pattern, digested after the run. */
+typedef struct bench {
+    float *pool;
+    size_t used;
+    struct {
+        size_t at, n;
+        bool out;
+    } buffers[MAX_BUFFERS];
+    unsigned n_buffers;
+    uint64_t seed, draws;
+    cph_draw draw;
+} bench;
+
+static const float PATTERN = -12345.678f;
+
+static uint32_t random_word(bench *b) { return cph_philox_word(b->seed, 7, 0, 0, b->draws++); }
+static uint32_t pick(bench *b, uint32_t lo, uint32_t hi) { return lo + random_word(b) % (hi - lo + 1); }
+static float random_float(bench *b) { return (float)((double)random_word(b) * 0x1p-31 - 1.0); }
+
+static float *buffer(bench *b, size_t n, bool out, bool filled)
+{
+    assert_true(b->used + n + GUARD < POOL_FLOATS && b->n_buffers < MAX_BUFFERS);
+    float *p = b->pool + b->used + GUARD;
+    b->buffers[b->n_buffers].at = b->used + GUARD;
+    b->buffers[b->n_buffers].n = n;
+    b->buffers[b->n_buffers++].out = out;
+    b->used += n + GUARD;
+    for (size_t i = 0; filled && i < n; i++) p[i] = random_float(b);
+    return p;
+}
+static float *in(bench *b, size_t n) { return buffer(b, n, false, true); }
+static float *out(bench *b, size_t n) { return buffer(b, n, true, false); }
+static float *sum(bench *b, size_t n) { return buffer(b, n, true, true); } /* is added to */
+static float *scratch(bench *b, size_t n) { return buffer(b, n, false, false); }
+static uint32_t *numbers(bench *b, size_t n, uint32_t below)
+{
+    uint32_t *p = (uint32_t *)(void *)scratch(b, n);
+    for (size_t i = 0; i < n; i++) p[i] = random_word(b) % below;
+    return p;
+}
+
+static cph_drop some_drop(bench *b, uint32_t site)
+{
+    b->draw = (cph_draw){random_word(b), pick(b, 0, 9), pick(b, 0, 9)};
+    return (cph_drop){pick(b, 0, 1) ? 0.1 + 0.2 * pick(b, 0, 2) : 0, site, &b->draw};
+}
+
+static void check_guards(const bench *b)
+{
+    size_t end = 0;
+    for (unsigned i = 0; i < b->n_buffers; i++) {
+        for (size_t j = end; j < b->buffers[i].at; j++) assert_memory_equal(&b->pool[j], &PATTERN, sizeof PATTERN);
+        end = b->buffers[i].at + b->buffers[i].n;
+    }
+    for (size_t j = end; j < b->used + GUARD; j++) assert_memory_equal(&b->pool[j], &PATTERN, sizeof PATTERN);
+}
+
+static cph_digest digest_of(const bench *b)
+{
+    cph_sha256 h;
+    cph_sha256_init(&h);
+    for (unsigned i = 0; i < b->n_buffers; i++)
+        if (b->buffers[i].out) cph_sha256_add(&h, b->pool + b->buffers[i].at, b->buffers[i].n * sizeof(float));
+    return cph_sha256_end(&h);
+}
+
+/* ---- one row per operation: builds a record from the seed and runs it ---- */
+
+static void row_embed(bench *b, cph_exec *x)
+{
+    uint32_t rows = pick(b, 1, 150), w = pick(b, 1, 150);
+    cph_op op = {.kind = CPH_OP_embed};
+    op.u.embed = (cph_embed){.ids = numbers(b, rows, 9), .positions = numbers(b, rows, 5), .tok = in(b, 9 * w),
+                             .pos = in(b, 5 * w), .x = out(b, (size_t)rows * w), .dtok = sum(b, 9 * w),
+                             .dpos = pick(b, 0, 3) ? sum(b, 5 * w) : NULL, .dx = in(b, (size_t)rows * w),
+                             .rows = rows, .width = w, .drop = some_drop(b, 3)};
+    cph_op_forward(x, &op);
+    cph_op_backward(x, &op);
+}
+
+static void row_linear(bench *b, cph_exec *x)
+{
+    uint32_t rows = pick(b, 1, 200), in_w = pick(b, 1, 600), out_w = pick(b, 1, 300);
+    bool out_in = pick(b, 0, 1), packed = pick(b, 0, 1);
+    size_t nx = (size_t)rows * in_w, ny = (size_t)rows * out_w, nw = (size_t)in_w * out_w;
+    cph_op op = {.kind = CPH_OP_linear};
+    cph_linear *l = &op.u.linear;
+    *l = (cph_linear){.x = in(b, nx), .w = in(b, nw), .b = pick(b, 0, 3) ? in(b, out_w) : NULL, .y = out(b, ny),
+                      .rows = rows, .in = in_w, .out = out_w, .out_in = out_in,
+                      .act = pick(b, 0, 1) ? CPH_ACT_GELU_NEW : CPH_ACT_NONE};
+    if (l->act) l->pre = out(b, ny);
+    l->dy = sum(b, ny);
+    l->dx = pick(b, 0, 3) ? out(b, nx) : NULL;
+    l->dw = pick(b, 0, 3) ? sum(b, nw) : NULL;
+    l->db = l->b && pick(b, 0, 3) ? sum(b, out_w) : NULL;
+    l->part = scratch(b, (size_t)CPH_BLOCKS(rows) * out_w);
+    float *pack = scratch(b, (size_t)in_w * (out_w + 32)); /* for the widest panel there is */
+    if (packed) cph_pack_weight(x, l->w, in_w, out_w, out_in, pack);
+    l->packed = packed ? pack : NULL;
+    cph_op_forward(x, &op);
+    cph_op_backward(x, &op);
+}
+
+static void row_norm(bench *b, cph_exec *x)
+{
+    uint32_t rows = pick(b, 1, 200), w = pick(b, 1, 400);
+    size_t n = (size_t)rows * w;
+    bool residual = pick(b, 0, 1);
+    cph_op op = {.kind = CPH_OP_norm};
+    op.u.norm = (cph_norm){.x = in(b, n), .y = residual ? in(b, n) : NULL, .gamma = in(b, w), .beta = in(b, w),
+                           .sum = residual ? out(b, n) : NULL, .h = out(b, n), .mean = out(b, rows),
+                           .rstd = out(b, rows), .dh = in(b, n), .dsum = pick(b, 0, 1) ? in(b, n) : NULL,
+                           .dx = out(b, n), .dy = residual ? out(b, n) : NULL, .dgamma = sum(b, w),
+                           .dbeta = sum(b, w), .part = scratch(b, 2 * (size_t)CPH_BLOCKS(rows) * w), .rows = rows,
+                           .width = w, .eps = 1e-5, .drop = some_drop(b, 4)};
+    cph_op_forward(x, &op);
+    cph_op_backward(x, &op);
+}
+
+static void row_attention(bench *b, cph_exec *x)
+{
+    uint32_t kv_heads = pick(b, 1, 3), heads = kv_heads * pick(b, 1, 3), d = pick(b, 1, 40), batch = pick(b, 1, 2);
+    uint32_t tk = pick(b, 1, 300), tq = pick(b, 0, 1) ? tk : pick(b, 1, tk);
+    uint32_t qs = heads * d + pick(b, 0, 5), ks = kv_heads * d + pick(b, 0, 5);
+    size_t nq = (size_t)batch * tq * qs, nk = (size_t)batch * tk * ks, nl = (size_t)batch * heads * tq;
+    cph_op op = {.kind = CPH_OP_attention};
+    cph_attention *a = &op.u.attention;
+    *a = (cph_attention){.q = in(b, nq), .k = in(b, nk), .v = in(b, nk), .o = sum(b, nq), .lse = out(b, nl),
+                         .d_o = in(b, nq), .dq = sum(b, nq), .dk = sum(b, nk), .dv = sum(b, nk), .delta = out(b, nl),
+                         .batch = batch, .q_len = tq, .k_len = tk, .heads = heads, .kv_heads = kv_heads,
+                         .head_dim = d, .q_stride = qs, .kv_stride = ks, .o_stride = qs, .q_pos = tk - tq,
+                         .window = pick(b, 0, 1) ? 0 : pick(b, 1, 100), .causal = pick(b, 0, 1),
+                         .scale = 1.0f + random_float(b), .drop = some_drop(b, 5)};
+    if (pick(b, 0, 1)) a->key_len = numbers(b, batch, tk + 1);
+    if (pick(b, 0, 1)) {
+        a->q_seg = numbers(b, (size_t)batch * tq, 3);
+        a->k_seg = numbers(b, (size_t)batch * tk, 3);
+    }
+    cph_op_forward(x, &op);
+    cph_op_backward(x, &op);
+}
+
+static void row_append(bench *b, cph_exec *x)
+{
+    uint32_t rows = pick(b, 1, 9), w = pick(b, 1, 50), stride = w + pick(b, 0, 50);
+    cph_op op = {.kind = CPH_OP_append};
+    op.u.append = (cph_append){.k = in(b, (size_t)rows * stride), .v = in(b, (size_t)rows * stride),
+                               .k_cache = out(b, (size_t)rows * w), .v_cache = out(b, (size_t)rows * w),
+                               .rows = rows, .width = w, .kv_stride = stride};
+    cph_op_forward(x, &op);
+}
+
+static void row_loss(bench *b, cph_exec *x)
+{
+    uint32_t rows = pick(b, 1, 200), w = pick(b, 1, 100), vocab = pick(b, 2, 700), chunk = pick(b, 1, rows);
+    size_t nx = (size_t)rows * w, nw = (size_t)vocab * w;
+    int32_t *labels = (int32_t *)(void *)numbers(b, rows, vocab);
+    for (uint32_t i = 0; i < rows; i++)
+        if (pick(b, 0, 3) == 0) labels[i] = -100;
+    float *inv = in(b, 1);
+    cph_op op = {.kind = CPH_OP_loss};
+    cph_loss *l = &op.u.loss;
+    *l = (cph_loss){.x = in(b, nx), .w = in(b, nw), .labels = labels, .logits = scratch(b, (size_t)chunk * vocab),
+                    .keep = pick(b, 0, 1) ? out(b, (size_t)rows * vocab) : NULL, .losses = out(b, rows),
+                    .inv_labels = inv, .backward = pick(b, 0, 3) > 0, .rows = rows, .in = w, .vocab = vocab,
+                    .chunk = chunk};
+    if (l->backward) {
+        l->dx = out(b, nx);
+        l->dw = sum(b, nw);
+    }
+    float *pack = scratch(b, (size_t)w * (vocab + 32));
+    if (pick(b, 0, 1)) {
+        cph_pack_weight(x, l->w, w, vocab, true, pack);
+        l->packed = pack;
+    }
+    cph_op_forward(x, &op);
+}
+
+static void row_sumsq(bench *b, cph_exec *x)
+{
+    uint32_t n = pick(b, 0, 1) ? pick(b, 1, 100) : pick(b, 65000, 140000);
+    double *blocks = (double *)(void *)(out(b, 9) + 1);
+    if ((uintptr_t)blocks % 8) blocks = (double *)(void *)((float *)(void *)blocks - 1);
+    memset(blocks, 0, 3 * sizeof *blocks);
+    cph_op op = {.kind = CPH_OP_sumsq, .u.sumsq = {in(b, n), blocks, n}};
+    cph_op_forward(x, &op);
+}
+
+static void row_adamw(bench *b, cph_exec *x)
+{
+    uint32_t n = pick(b, 1, 70000);
+    float *v = sum(b, n), *m = sum(b, n), *g = in(b, n);
+    for (uint32_t i = 0; i < n; i++) v[i] = v[i] * v[i];
+    for (uint32_t i = 0; i < n; i += 5) v[i] = m[i] = g[i] = 0x1p-99f * (float)(i % 3); /* some moments die away */
+    cph_op op = {.kind = CPH_OP_adamw};
+    op.u.adamw = (cph_adamw_args){.p = sum(b, n), .m = m, .v = v, .g = g, .n = n, .grad_scale = 0.7f, .decay = 0.999f,
+                                  .beta1 = 0.9f, .beta2 = 0.95f, .one_beta1 = 0.1f, .one_beta2 = 0.05f,
+                                  .step = 1e-3f, .inv_root = 3.0f, .eps = 1e-8f};
+    cph_op_forward(x, &op);
+}
+
+/* ---- the comparison ---- */
+
+typedef void (*row_fn)(bench *b, cph_exec *x);
+static const row_fn ROWS[CPH_N_OPS] = {
+#define CPH_OP(name, passes, what) row_##name,
+#include <colophon/tensor/ops.def>
+#undef CPH_OP
+};
+
+static cph_digest run_row(row_fn row, uint64_t seed, const char *isa, unsigned n_threads)
+{
+    static bench b;
+    void *mem;
+    const cph_backend *backend;
+    cph_pool *pool;
+    cph_exec *x;
+    assert_int_equal(cph_alloc(&mem, POOL_FLOATS * sizeof(float), NULL), CPH_OK);
+    b = (bench){.pool = mem, .seed = seed};
+    for (size_t i = 0; i < POOL_FLOATS; i++) b.pool[i] = PATTERN;
+    assert_int_equal(cph_backend_named(&backend, isa, NULL), CPH_OK);
+    assert_int_equal(cph_pool_open(&pool, n_threads, NULL), CPH_OK);
+    assert_int_equal(cph_exec_open(&x, backend, pool, NULL), CPH_OK);
+    row(&b, x);
+    check_guards(&b);
+    cph_digest d = digest_of(&b);
+    cph_exec_close(x);
+    cph_pool_close(pool);
+    cph_free(mem);
+    return d;
+}
+
+static void same_bits_as_the_reference(const char *isa)
+{
+    const cph_backend *backend;
+    if (cph_backend_named(&backend, isa, NULL) != CPH_OK) {
+        print_message("skipped: this processor has no %s\n", isa);
+        skip();
+    }
+    for (unsigned op = 0; op < CPH_N_OPS; op++)
+        for (uint64_t seed = 0; seed < 25; seed++) {
+            cph_digest want = run_row(ROWS[op], seed, "ref", 1), got = run_row(ROWS[op], seed, isa, 1 + (unsigned)seed % 3);
+            if (cph_digest_cmp(&want, &got) != 0)
+                fail_msg("%s on %s, seed %llu: not the reference's bits", cph_op_name((cph_op_kind)op), isa,
+                         (unsigned long long)seed);
+        }
+}
+
+static void avx2_gives_the_bits_of_the_reference(void **state)
+{
+    (void)state;
+    same_bits_as_the_reference("avx2");
+}
+
+static void avx512_gives_the_bits_of_the_reference(void **state)
+{
+    (void)state;
+    same_bits_as_the_reference("avx512");
+}
+
+static void the_reference_does_not_depend_on_threads(void **state)
+{
+    (void)state;
+    for (unsigned op = 0; op < CPH_N_OPS; op++) {
+        cph_digest one = run_row(ROWS[op], 100, "ref", 1), seven = run_row(ROWS[op], 100, "ref", 7);
+        assert_int_equal(cph_digest_cmp(&one, &seven), 0);
+    }
+}
+
+static void math_functions_have_known_values(void **state)
+{
+    (void)state;
+    assert_true(cph_expf(0) == 1.0f && cph_exp(0) == 1.0 && cph_expf(-87.01f) == 0.0f);
+    assert_true(cph_logf(1) == 0.0f && cph_log_e(1) == 0.0 && cph_tanhf(0) == 0.0f);
+    assert_true(cph_cos(0) == 1.0 && cph_sin(0) == 0.0 && cph_pow_int(1.5, 3) == 3.375);
+    assert_float_equal(cph_exp(1), 2.718281828459045, 1e-15);
+    assert_float_equal(cph_log_e(10), 2.302585092994046, 1e-15);
+    assert_float_equal(cph_cos(1), 0.5403023058681398, 1e-15);
+    assert_float_equal(cph_sin(100000), 0.0357487979720165, 1e-14);
+    assert_float_equal(cph_tanh(0.5), 0.46211715726000975, 1e-15);
+    assert_float_equal(cph_tanhf(-2), -0.964027580075817, 1e-7);
+    assert_float_equal(cph_erf(0.5), 0.5204998778130465, 1e-15);
+    assert_float_equal(cph_erf(2.5), 0.9995930479825550, 1e-15);
+    assert_float_equal(cph_erff(-1.5f), -0.9661051464753108, 2e-7);
+    assert_float_equal(cph_pow(2, 0.5), 1.4142135623730951, 1e-15);
+    assert_float_equal(cph_logf(1e-20f), -46.05170186, 5e-6);
+}
+
+static void an_unknown_instruction_set_is_refused(void **state)
+{
+    (void)state;
+    const cph_backend *b;
+    cph_err err;
+    assert_int_equal(setenv("COLOPHON_ISA", "sse9", 1), 0);
+    assert_int_equal(cph_backend_choose(&b, &err), CPH_USAGE);
+    assert_non_null(strstr(err.what, "sse9"));
+    assert_int_equal(setenv("COLOPHON_ISA", "ref", 1), 0);
+    assert_int_equal(cph_backend_choose(&b, &err), CPH_OK);
+    assert_string_equal(cph_backend_name(b), "ref");
+    assert_int_equal(unsetenv("COLOPHON_ISA"), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(math_functions_have_known_values),
+        cmocka_unit_test(an_unknown_instruction_set_is_refused),
+        cmocka_unit_test(the_reference_does_not_depend_on_threads),
+        cmocka_unit_test(avx2_gives_the_bits_of_the_reference),
+        cmocka_unit_test(avx512_gives_the_bits_of_the_reference),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
