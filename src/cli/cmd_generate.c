@@ -6,13 +6,14 @@
 
 #include <string.h>
 
-#include "cli.h"
+#include "trace_print.h"
 
 typedef struct session {
     cli *c;
     cph_model *model;
     cph_tokenizer *tokenizer;
     cph_generator *generator;
+    cph_tracer *tracer; /* NULL: no trace was asked for */
     cph_generate_opts opts;
     cph_str stops[64];
     cph_buf json;
@@ -63,6 +64,20 @@ static cph_status fill(session *s, cph_err *err)
     return cph_sample_opts_check(&o->sample, err);
 }
 
+static cph_status open_tracer(session *s, cph_err *err)
+{
+    cph_tracer_opts o;
+    cph_tracer_opts_init(&o);
+    o.index = cli_str(s->c, "trace");
+    o.collection = cli_str(s->c, "collection");
+    o.revocations = cli_str(s->c, "revocations");
+    o.rulebase = cli_str(s->c, "rulebase");
+    CPH_TRY(u32(s->c, "trace-min", &o.min_len, err));
+    CPH_TRY(u32(s->c, "trace-places", &o.max_hits, err));
+    if (!cph_tier_parse(cph_str_of(cli_str(s->c, "tier")), &o.tier)) return cph_fail(err, CPH_BUG, "a tier that is none");
+    return cph_tracer_open(&s->tracer, &o, err);
+}
+
 static cph_status open_all(session *s, cph_err *err)
 {
     cph_pool *pool;
@@ -70,10 +85,11 @@ static cph_status open_all(session *s, cph_err *err)
     CPH_TRY(cli_pool(s->c, &pool, err));
     CPH_TRY(cph_model_open(&s->model, dir, err));
     CPH_TRY(cph_tokenizer_open(&s->tokenizer, dir, err));
-    return cph_generator_open(&s->generator, s->model, s->tokenizer, pool, err);
+    CPH_TRY(cph_generator_open(&s->generator, s->model, s->tokenizer, pool, err));
+    return cli_given(s->c, "trace") ? open_tracer(s, err) : CPH_OK;
 }
 
-static void as_json(session *s, cph_str prompt, const cph_answer_text *a)
+static void as_json(session *s, cph_str prompt, const cph_answer_text *a, const cph_traced *traced)
 {
     cph_jw *w = &s->writer;
     cph_jw_obj(w);
@@ -93,7 +109,25 @@ static void as_json(session *s, cph_str prompt, const cph_answer_text *a)
     cph_jw_arr(w);
     for (uint32_t i = 0; i < a->n - a->n_prompt; i++) cph_jw_double(w, a->logprobs[i]);
     cph_jw_end(w);
+    if (traced) {
+        cph_jw_key(w, "trace");
+        cli_trace_json(w, traced);
+    }
     cph_jw_end(w);
+}
+
+/* The answer alone is traced: what the prompt repeats is the asker's. */
+static cph_status tell(session *s, cph_str prompt, const cph_answer_text *a, cph_err *err)
+{
+    cph_arena memory;
+    cph_traced traced;
+    cph_arena_init(&memory, (size_t)1 << 28);
+    cph_status status = CPH_OK;
+    if (s->tracer) status = cph_tracer_run(s->tracer, &memory, a->ids + a->n_prompt, a->n - a->n_prompt, &traced, err);
+    if (status == CPH_OK && cli_json(s->c)) as_json(s, prompt, a, s->tracer ? &traced : NULL);
+    else if (status == CPH_OK && s->tracer) cli_trace_prose(s->c, &traced, a->n - a->n_prompt);
+    cph_arena_release(&memory);
+    return status;
 }
 
 static cph_status answer_one(session *s, uint32_t number, cph_err *err)
@@ -104,9 +138,8 @@ static cph_status answer_one(session *s, uint32_t number, cph_err *err)
         return cph_fail(err, CPH_USAGE, "prompt %u is not valid UTF-8", number + 1);
     if (!cli_json(s->c)) cli_write(s->c, prompt.p, prompt.n);
     CPH_TRY(cph_generate(s->generator, prompt, number, &s->opts, &a, err));
-    if (cli_json(s->c)) as_json(s, prompt, &a);
-    else cli_print(s->c, "\n");
-    return CPH_OK;
+    if (!cli_json(s->c)) cli_print(s->c, "\n");
+    return tell(s, prompt, &a, err);
 }
 
 static cph_status answer_all(session *s, cph_err *err)
@@ -130,6 +163,7 @@ static cph_status run(cli *c, cph_err *err)
     s.writer = cph_jw_on(&s.json);
     cph_status status = open_all(&s, err);
     if (status == CPH_OK) status = answer_all(&s, err);
+    cph_tracer_close(s.tracer);
     cph_generator_close(s.generator);
     cph_tokenizer_close(s.tokenizer);
     cph_model_close(s.model);
@@ -152,13 +186,24 @@ static const cli_opt opts[] = {
     {"stop", CLI_LIST, CLI_RUN, "TEXT", NULL, "end the answer before this text; may be given many times"},
     {"ignore-eos", CLI_FLAG, CLI_RUN, NULL, NULL, "the answer does not end where the model would end it"},
     {"continue", CLI_FLAG, CLI_RUN, NULL, NULL, "the prompt is taken from the middle of a text, not its beginning"},
+    {"trace", CLI_STR, CLI_RUN, "INDEX", NULL, "tell which spans of the answer stand word for word in the training text, with "
+     "work, page, right and the words around; INDEX is made by colophon index"},
+    {"trace-min", CLI_U64, CLI_RUN, "N", "8", "shorter spans, in tokens, are no finding"},
+    {"trace-places", CLI_U64, CLI_RUN, "N", "3", "at most so many places for each span"},
+    {"collection", CLI_STR, CLI_RUN, "DIR", NULL, "the catalogue that is asked for titles and for the right to show words; found "
+     "by the corpus's manifest when left out"},
+    {"tier", CLI_CHOICE, CLI_RUN, "public|national-ip|on-site|researcher|capsule|staff", "staff",
+     "who reads the trace: words around are shown as a decision for `snippet` at this tier allows"},
+    {"rulebase", CLI_STR, CLI_RUN, "NAME", NULL, "the rules by which that is decided; the collection's when left out"},
+    {"revocations", CLI_STR, CLI_RUN, "FILE", NULL, "what was withdrawn since the corpus was sealed"},
     {0}};
 
 const cli_command cmd_generate = {
     .name = "generate", .args = "MODEL", .min_args = 1, .max_args = 1,
     .summary = "text from a model, streaming",
     .about = "Goes on from each prompt until the model ends the text, a stop string comes, or --max-new-tokens are reached. "
-             "The prompt and the answer go to stdout as they grow; with --json one array at the end, with ids and log-probabilities.",
+             "The prompt and the answer go to stdout as they grow; with --json one array at the end, with ids and log-probabilities. --trace adds the pages that the answer repeats.",
     .examples = "colophon generate model --prompt \"Det var en gang\" --seed 7\n"
-                "colophon generate model --prompt \"Once\" --greedy --max-new-tokens 20 --json",
+                "colophon generate model --prompt \"Once\" --greedy --max-new-tokens 20 --json\n"
+                "colophon generate model --prompt \"Fyret\" --trace index --tier public",
     .opts = opts, .run = run};

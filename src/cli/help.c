@@ -37,7 +37,7 @@ static void option_line(FILE *f, const cli_opt *o)
     if (n > 27) fprintf(f, "%s\n%28s", left, "");
     else fprintf(f, "%-28s", left);
     flow(f, o->help, 28, 28);
-    bool tell = o->def && o->def[0] && strcmp(o->def, "0") != 0;
+    bool tell = o->def && o->def[0];
     if (tell || o->kind == CLI_IDENTITY)
         fprintf(f, "%28s[%s%s%s%s]\n", "", tell ? "default " : "", tell ? o->def : "",
                 tell && o->kind == CLI_IDENTITY ? "; " : "", o->kind == CLI_IDENTITY ? "identity" : "");
