@@ -101,9 +101,10 @@ static cph_status rest_of_names(cph_alto *r, cph_alto_event *e, cph_str name, cp
         return CPH_OK;
     }
     if (cph_str_is(name, "SUBS_CONTENT")) return decode(r, &e->subs, value, err);
-    if (cph_str_is(name, "LANG") || (cph_str_is(name, "language") && !e->lang.n)) return decode(r, &e->lang, value, err);
+    if (cph_str_is(name, "LANG")) return decode(r, &e->lang, value, err);
+    if (cph_str_is(name, "language") && !e->lang.n) return decode(r, &e->lang, value, err); /* before 2.1 */
     if (cph_str_is(name, "TYPE")) return decode(r, &e->type, value, err);
-    if (cph_str_is(name, "LABEL")) return decode(r, &e->label, value, err);
+    if (cph_str_is(name, "LABEL") || cph_str_is(name, "PRINTED_IMG_NR")) return decode(r, &e->label, value, err);
     if (cph_str_is(name, "IDNEXT")) return decode(r, &e->idnext, value, err);
     if (cph_str_is(name, "TAGREFS")) return decode(r, &e->tagrefs, value, err);
     if (cph_str_is(name, "REF")) return decode(r, &e->refs, value, err);

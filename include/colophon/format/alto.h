@@ -46,13 +46,19 @@ typedef enum cph_alto_place {
     CPH_ALTO_BOTTOM
 } cph_alto_place;
 
-typedef enum cph_alto_subs { CPH_ALTO_SUBS_NONE, CPH_ALTO_PART1, CPH_ALTO_PART2, CPH_ALTO_ABBREVIATION } cph_alto_subs;
+typedef enum cph_alto_subs {
+    CPH_ALTO_SUBS_NONE,
+    CPH_ALTO_PART1,
+    CPH_ALTO_PART2,
+    CPH_ALTO_ABBREVIATION
+} cph_alto_subs;
 
 typedef struct cph_alto_event {
     cph_alto_kind kind, closes;
     cph_alto_place place;
     cph_alto_subs subs_type;
-    cph_str id, type, label, lang, idnext, tagrefs, refs;
+    cph_str id, type, lang, idnext, tagrefs, refs;
+    cph_str label;     /* of a tag; of a Page its PRINTED_IMG_NR */
     cph_str content;   /* String, HYP: decoded */
     cph_str subs;      /* SUBS_CONTENT, decoded */
     cph_str cc;        /* one digit a character, 0 = sure (ALTO-09) */
