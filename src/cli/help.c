@@ -32,7 +32,7 @@ static void flow(FILE *f, const char *text, size_t indent, size_t column)
 
 static void option_line(FILE *f, const cli_opt *o)
 {
-    char left[64];
+    char left[256];
     int n = snprintf(left, sizeof left, "  --%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
     if (n > 27) fprintf(f, "%s\n%28s", left, "");
     else fprintf(f, "%-28s", left);
@@ -109,7 +109,7 @@ static void troff(FILE *f, const char *text)
 static void option_troff(FILE *f, const cli_opt *o)
 {
     fputs(".TP\n.B ", f);
-    char head[96];
+    char head[256];
     snprintf(head, sizeof head, "--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
     troff(f, head);
     troff(f, o->help);

@@ -7,6 +7,7 @@
 #include <colophon/base/memory.h>
 #include <colophon/base/pool.h>
 #include <colophon/model/model.h>
+#include <colophon/tensor/op.h>
 #include <colophon/workflow/doctor.h>
 
 #include <stdio.h>
@@ -83,7 +84,9 @@ static cph_status processor(doctor *d, cph_err *err)
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)
         if (has_flag(text, told[i])) n += (size_t)snprintf(line + n, sizeof line - n, "%s%s", n ? " " : "", told[i]);
     CPH_TRY(fact(d, "processor", "instruction sets", n ? line : "none that we use", err));
-    const char *isa = cph_isa_name(), *cap = getenv("COLOPHON_ISA");
+    const cph_backend *backend;
+    CPH_TRY(cph_backend_choose(&backend, err));
+    const char *isa = cph_backend_name(backend), *cap = getenv("COLOPHON_ISA");
     snprintf(line, sizeof line, "%s%s%s%s", isa, cap ? " (COLOPHON_ISA=" : "", cap ? cap : "", cap ? ")" : "");
     if (strcmp(isa, "ref") == 0)
         return find(d, "arithmetic", "kernels", CPH_FINDING_NOTE, cph_str_of(line),
