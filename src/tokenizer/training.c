@@ -10,6 +10,7 @@
 #include <colophon/base/interrupt.h>
 #include <colophon/base/log.h>
 #include <colophon/provenance/manifest.h>
+#include <colophon/text/unicode.h>
 
 enum { BATCH_BYTES = 8 << 20, CHUNK_BYTES = 256 << 10 };
 
@@ -55,6 +56,7 @@ cph_status cph_bpe_describe(const cph_bpe_opts *o, cph_json *identity, cph_arena
     if (s == CPH_OK) s = cph_identity_option(identity, a, "special", cph_buf_view(&b), err);
     cph_buf_release(&b);
     if (s != CPH_OK) return s;
+    CPH_TRY(cph_identity_version(identity, a, "unicode", CPH_STR(CPH_UNICODE_CLASSES_VERSION), err));
     CPH_TRY(cph_identity_option(identity, a, "kind", CPH_STR("bpe"), err));
     CPH_TRY(number(identity, a, "vocab-size", o->vocab_size, err));
     CPH_TRY(number(identity, a, "min-frequency", o->min_frequency, err));

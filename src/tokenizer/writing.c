@@ -306,7 +306,7 @@ cph_status cph_tokenizer_seal(const cph_tokenizer *t, const char *out_dir, cph_a
                               cph_digest *digest, cph_err *err)
 {
     cph_outdir d;
-    CPH_TRY(cph_identity_count(identity, a, "vocab", t->n_ids, err));
+    CPH_TRY(cph_identity_count(identity, a, "vocabulary", t->n_ids, err));
     CPH_TRY(cph_identity_count(identity, a, "merges", t->n_merges, err));
     CPH_TRY(cph_outdir_begin(&d, out_dir, false, err));
     cph_seal seal = {.kind = "tokenizer", .identity = identity, .run = run, .content_root = true};

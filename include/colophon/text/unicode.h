@@ -20,7 +20,8 @@
 extern "C" {
 #endif
 
-#define CPH_UNICODE_VERSION "15.0" /* of sealed text: NFC; goes to identity.versions.unicode */
+#define CPH_UNICODE_VERSION "15.0"         /* of sealed text: NFC; goes to identity.versions.unicode */
+#define CPH_UNICODE_CLASSES_VERSION "16.0" /* of the classes below: goes there in tokenizers */
 
 enum cph_char_class {
     CPH_CHAR_LETTER = 1,      /* L */

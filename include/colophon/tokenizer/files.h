@@ -37,7 +37,7 @@ CPH_API cph_status cph_tokenizer_write_hf(const cph_tokenizer *t, const char *di
 /*
  * The same five files and a colophon.json of kind tokenizer in a new directory
  * out_dir. `identity` comes from cph_identity_new, with whatever the caller knows:
- * parents, policy, as_of, options; counts vocab and merges are added. *digest may be NULL.
+ * parents, policy, as_of, options; counts vocabulary and merges are added. *digest may be NULL.
  */
 CPH_API cph_status cph_tokenizer_seal(const cph_tokenizer *t, const char *out_dir, cph_arena *a, cph_json *identity,
                                       cph_json *run, cph_digest *digest, cph_err *err) CPH_MUST_USE;
