@@ -97,8 +97,9 @@ static void print_summary(cli *c, const cph_build_opts *o, const cph_build_repor
     put_number(records, r->records);
     put_number(words, r->words);
     put_number(works, r->works);
-    put_number(same, r->hyphens.pairs_same_page);
-    put_number(over, r->hyphens.pairs_cross_page);
+    put_number(same, r->hyphens.pairs_same_page + r->hyphens.pairs_cross_page + r->hyphens.signs_same_page +
+                         r->hyphens.signs_cross_page);
+    put_number(over, r->hyphens.pairs_cross_page + r->hyphens.signs_cross_page);
     cph_digest_hex(&r->digest, hex);
     cli_print(c, "%s: %s records, %s words of %s works; %s broken words joined, %s of them over a page\n", o->out, records,
               words, works, same, over);

@@ -119,7 +119,8 @@ static cph_status put_made(cph_buf *b, const cph_build_report *r, cph_err *err)
         "  text offsets to page and block.\n"
         "- `frames.jsonl`: where each frame starts. `decisions.jsonl.zst`, `dropped.jsonl.zst`: private.\n"
         "- `colophon.json`: what this corpus is, with the roots that prove which works are in it. `colophon verify` checks all.\n",
-        (unsigned long long)h->pairs_same_page, (unsigned long long)h->pairs_cross_page,
+        (unsigned long long)(h->pairs_same_page + h->signs_same_page),
+        (unsigned long long)(h->pairs_cross_page + h->signs_cross_page),
         (unsigned long long)(h->kept + h->suspended), (unsigned long long)r->balance.strings,
         (unsigned long long)r->balance.out, (unsigned long long)r->balance.absorbed,
         (unsigned long long)r->balance.dropped, (unsigned long long)r->balance.empty,

@@ -197,14 +197,16 @@ static void count_pair(cph_hyphen_counts *n, const item *a, const item *b, bool 
     cph_token bare = *a->t;
     bare.hyp_element = false;
     bool sign = cph_hyphen_ends(&bare, equals);
-    if (a->page != b->page) n->pairs_cross_page++;
-    else n->pairs_same_page++;
-    if (a->page == b->page && a->block != b->block) n->pairs_cross_block++;
     if (a->t->hyphen == CPH_HYP_PART1) {
+        if (a->page != b->page) n->pairs_cross_page++;
+        else n->pairs_same_page++;
+        if (a->page == b->page && a->block != b->block) n->pairs_cross_block++;
         if (a->t->hyp_element) n->with_hyp++;
         else n->without_hyp++;
-    } else if (a->t->hyp_element && !sign) {
-        n->hyp_alone++;
+    } else {
+        if (a->page != b->page) n->signs_cross_page++;
+        else n->signs_same_page++;
+        if (a->t->hyp_element && !sign) n->hyp_alone++;
     }
     if (sign && a->t->hyp_element) n->inline_and_hyp++;
     else if (sign) n->inline_hyphen++;
@@ -216,6 +218,7 @@ static uint32_t second_of(const flowing *x, const stream *s, uint32_t i, cph_str
 {
     const item *a = &s->at[i];
     if (a->mate != NONE) return a->mate;
+    if (cph_role_dropped((cph_role)a->role)) return NONE; /* what is dropped is no prose: only the producer's pairs count */
     cph_token t = *a->t;
     t.text = text;
     if (!a->last || i + 1 >= s->n || !s->at[i + 1].first || s->at[i + 1].absorbed) return NONE;
@@ -458,8 +461,10 @@ static cph_status flow(flowing *x, cph_err *err)
         for (uint32_t i = 0; i < x->streams[s].n; i++) absorbed += x->streams[s].at[i].absorbed;
         if (s == OUT) x->f.balance.dropped += x->streams[s].n;
         else x->f.balance.absorbed += absorbed;
-        x->f.balance.joined += x->streams[s].n - absorbed;
+        x->f.balance.joined += x->streams[s].n;
     }
+    /* As Appendix B counts: the producer's pairs alone, in what is dropped, too. */
+    x->f.balance.joined -= x->f.hyphens.pairs_same_page + x->f.hyphens.pairs_cross_page;
     return put_in_order(x, err);
 }
 

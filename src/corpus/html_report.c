@@ -137,8 +137,8 @@ static cph_status put_made(cph_buf *b, const cph_build_report *r, cph_err *err)
     CPH_TRY(row(b, "were second halves of broken words", r->balance.absorbed, err));
     CPH_TRY(row(b, "dropped: running heads, page numbers, tables, lists, noise", r->balance.dropped, err));
     CPH_TRY(row(b, "were empty", r->balance.empty, err));
-    CPH_TRY(row(b, "broken words joined on one page", h->pairs_same_page, err));
-    CPH_TRY(row(b, "broken words joined over a page break", h->pairs_cross_page, err));
+    CPH_TRY(row(b, "broken words joined on one page", h->pairs_same_page + h->signs_same_page, err));
+    CPH_TRY(row(b, "broken words joined over a page break", h->pairs_cross_page + h->signs_cross_page, err));
     CPH_TRY(row(b, "hyphens kept", h->kept + h->suspended, err));
     CPH_TRY(row(b, "halves without a partner", h->orphan_1 + h->orphan_2, err));
     CPH_TRY(row(b, "documents left out as exact copies", r->dropped_documents, err));

@@ -151,12 +151,13 @@ static cph_status by_lexicon(const cph_hyphen_ctx *x, cph_str stem, cph_str seco
     return put3(text, stem, joined >= hyphenated ? "" : "-", second, err);
 }
 
-static cph_status decide(const cph_hyphen_ctx *x, cph_str whole, cph_str stem, sign g, cph_str second, cph_buf *text,
-                         cph_join *how, cph_hyphen_counts *n, cph_err *err)
+/* `paired`: the producer says that these are halves, whatever their letters look like. */
+static cph_status decide(const cph_hyphen_ctx *x, cph_str whole, cph_str stem, sign g, cph_str second, bool paired,
+                         cph_buf *text, cph_join *how, cph_hyphen_counts *n, cph_err *err)
 {
     uint32_t left = last_char(stem), right = first_char(second);
     *how = CPH_JOIN_ONE;
-    if (!cph_char_is(left, WORDLIKE) || !cph_char_is(right, WORDLIKE)) {
+    if (!paired && (!cph_char_is(left, WORDLIKE) || !cph_char_is(right, WORDLIKE))) {
         *how = CPH_JOIN_APART;
         return cph_buf_str(text, whole, err);
     }
@@ -169,7 +170,7 @@ static cph_status decide(const cph_hyphen_ctx *x, cph_str whole, cph_str stem, s
         n->kept++;
         return put3(text, stem, "-", second, err);
     }
-    if (coordinates(x->lang, second)) {
+    if (!paired && coordinates(x->lang, second)) {
         *how = CPH_JOIN_APART;
         n->suspended++;
         return put3(text, stem, "-", (cph_str){"", 0}, err);
@@ -234,5 +235,6 @@ cph_status cph_hyphen_join(const cph_hyphen_ctx *x, const cph_token *first, cph_
         n->differ++;
         return cph_buf_str(text, word, err);
     }
-    return decide(x, text_1, stem, g, two, text, how, n, err);
+    bool paired = first->hyphen == CPH_HYP_PART1 && second->hyphen == CPH_HYP_PART2;
+    return decide(x, text_1, stem, g, two, paired, text, how, n, err);
 }

@@ -73,9 +73,13 @@ typedef struct cph_build_opts {
 } cph_build_opts;
 CPH_API void cph_build_opts_init(cph_build_opts *o);
 
-/* HYP-10: pairs by the states of section 17, and what was done with them. */
+/*
+ * HYP-10: the producer's pairs (in what is dropped, too), halves that we found by
+ * their sign, states of section 17, and what was done.
+ */
 #define CPH_HYPHEN_COUNT_MAP(X)                                                                    \
     X(pairs_same_page) X(pairs_cross_page) X(pairs_cross_block) X(with_hyp) X(without_hyp)         \
+    X(signs_same_page) X(signs_cross_page)                                                         \
     X(hyp_alone) X(inline_hyphen) X(inline_and_hyp) X(other_sign) X(agree) X(differ)               \
     X(restored) X(dash_kept) X(joined) X(kept) X(suspended) X(ck) X(orphan_1) X(orphan_2)
 typedef struct cph_hyphen_counts {
@@ -87,7 +91,7 @@ typedef struct cph_hyphen_counts {
 /* LAW-1 over the permitted objects: strings = out + absorbed + dropped + empty. */
 typedef struct cph_balance {
     uint64_t strings, out, absorbed, dropped, empty;
-    uint64_t joined; /* tokens after joining, before role drops: strings - empty - second halves */
+    uint64_t joined; /* tokens after joining the producer's pairs, before role drops (Appendix B) */
 } cph_balance;
 
 typedef struct cph_build_tally {
