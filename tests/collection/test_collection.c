@@ -367,9 +367,9 @@ static void a_full_disk_is_one_sentence_and_the_run_goes_on_later(void **state)
     little l;
     bool added;
     int i;
-    ok(cph_sql_exec(c->db, "full", "PRAGMA max_page_count = 48", &err));
+    char id[16];
+    ok(cph_sql_exec(c->db, "full", "PRAGMA max_page_count = 40", &err));
     for (i = 0; s == CPH_OK && i < 2000; i++) {
-        char id[16];
         snprintf(id, sizeof id, "o%04d", i);
         make_little(&l, id, "urn:a", id);
         s = cph_collection_add_object(c, &l.o, &added, &err);
@@ -388,7 +388,6 @@ static void a_full_disk_is_one_sentence_and_the_run_goes_on_later(void **state)
     cph_collection_close(c);
     c = opened("roomy", CPH_OPEN_CREATE);
     for (int k = 0; k < i; k++) {
-        char id[16];
         snprintf(id, sizeof id, "o%04d", k);
         add(c, id, "urn:a", id);
     }
