@@ -212,6 +212,7 @@ struct run {
     cph_pool *pool;
     scratch *scratch; /* one per worker */
     cph_ingest_report *report;
+    unsigned n_told;  /* problems that the log has said; touched by atomic operations only */
 };
 
 /* `parallel`: pages may go to the pool (the caller is no task of it). */

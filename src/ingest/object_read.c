@@ -67,6 +67,7 @@ static cph_status tell_files(object *x, bool *refuse, cph_err *err)
             CPH_TRY(problems_add(&x->told, f->path, (cph_str){"", 0}, "file-unreadable", err, "%.*s", CPH_FMT(f->fault)));
             continue;
         }
+        if (f->format == CPH_FORMAT_LFS || f->format == CPH_FORMAT_EMPTY) continue; /* told with the page */
         if (strcmp(f->checksum_state, "stale") != 0) continue;
         *refuse = *refuse || x->r->opts->checksums == CPH_CHECKSUMS_FAIL;
         CPH_TRY(problems_add(&x->told, f->path, f->id, "METS-07", err,

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define MAX_PROBLEMS 100000
+#define MAX_TOLD 20
 
 cph_status problems_add(problems *p, cph_str file, cph_str place, const char *rule, cph_err *err, const char *fmt, ...)
 {
@@ -138,13 +139,22 @@ void outcome_count(outcome *o, cph_str rule, uint64_t n)
     o->rules[i].n += n;
 }
 
+/* The first ones are said aloud; all of them stand in the collection. */
+static void tell(run *r, const cph_problem *p)
+{
+    unsigned n = __atomic_fetch_add(&r->n_told, 1u, __ATOMIC_RELAXED);
+    if (n == MAX_TOLD) cph_log(CPH_WARN, "more problems: they are in the collection (colophon show)");
+    if (n >= MAX_TOLD) return;
+    cph_log(CPH_WARN, "%.*s%s%.*s: %.*s: %.*s", CPH_FMT(p->file), p->place.n ? ": " : "", CPH_FMT(p->place),
+            CPH_FMT(p->rule), CPH_FMT(p->sentence));
+}
+
 cph_status problem_alone(run *r, outcome *o, cph_str file, cph_str place, const char *rule, cph_str sentence,
                          cph_err *err)
 {
     cph_problem p = {.file = file, .place = place, .rule = cph_str_of(rule), .sentence = sentence};
     outcome_count(o, p.rule, 1);
-    cph_log(CPH_WARN, "%.*s%s%.*s: %s: %.*s", CPH_FMT(file), place.n ? ": " : "", CPH_FMT(place), rule,
-            CPH_FMT(sentence));
+    tell(r, &p);
     return r->into ? cph_collection_add_problem(r->into, &p, err) : CPH_OK;
 }
 
@@ -193,7 +203,10 @@ cph_status object_put(run *r, outcome *o, const cph_object_record *rec, cph_str 
         o->known++;
         return CPH_OK;
     }
-    for (size_t i = 0; i < rec->n_problems; i++) outcome_count(o, rec->problems[i].rule, 1);
+    for (size_t i = 0; i < rec->n_problems; i++) {
+        outcome_count(o, rec->problems[i].rule, 1);
+        tell(r, &rec->problems[i]);
+    }
     return note_key(o, key, err);
 fail:
     if (err) *err = why;

@@ -283,12 +283,29 @@ static cph_status put_record(run *r, outcome *o, scratch *s, const record *rec, 
     return CPH_OK;
 }
 
-static cph_status bad_record(run *r, outcome *o, const unit *u, uint64_t line, const char *rule, const char *sentence,
-                             cph_err *err)
+#define MAX_BAD 10 /* rows a file; what more there is is one row */
+
+typedef struct bad_records {
+    uint64_t n, last;
+} bad_records;
+
+static cph_status bad_record(run *r, outcome *o, const unit *u, uint64_t line, bad_records *bad, const char *rule,
+                             const char *sentence, cph_err *err)
 {
     cph_err place = {0};
+    bad->last = line;
+    if (bad->n++ >= MAX_BAD) return CPH_OK;
     cph_fail(&place, CPH_OK, "line %llu", (unsigned long long)line);
     return problem_alone(r, o, u->main, cph_str_of(place.what), rule, cph_str_of(sentence), err);
+}
+
+static cph_status tell_more_bad(run *r, outcome *o, const unit *u, const bad_records *bad, cph_err *err)
+{
+    cph_err sentence = {0};
+    if (bad->n <= MAX_BAD) return CPH_OK;
+    cph_fail(&sentence, CPH_OK, "%llu more records, up to line %llu, could not be read",
+             (unsigned long long)(bad->n - MAX_BAD), (unsigned long long)bad->last);
+    return problem_alone(r, o, u->main, (cph_str){"", 0}, "bad-record", cph_str_of(sentence.what), err);
 }
 
 /* Each record is an object; its source file is the whole file, kept once. */
@@ -298,24 +315,25 @@ static cph_status read_records(run *r, const unit *u, outcome *o, scratch *s, cp
     const cph_json *v;
     uint64_t line = 0;
     record rec;
+    bad_records bad = {0};
     for (;;) {
         cph_err why = {0};
         CPH_TRY(cph_interrupt_check("reading records", err));
         cph_status st = cph_jsonl_next(in, &v, &line, &why);
-        if (st == CPH_END) return CPH_OK;
+        if (st == CPH_END) return tell_more_bad(r, o, u, &bad, err);
         if (st == CPH_DATA) {
-            CPH_TRY(bad_record(r, o, u, line, "bad-record", why.what, err));
+            CPH_TRY(bad_record(r, o, u, line, &bad, "bad-record", why.what, err));
             continue;
         }
         if (st != CPH_OK) return cph_fail(err, st, "%s", why.what);
         cph_arena_reset(&s->keep);
         if (v->type != CPH_JSON_OBJECT) {
-            CPH_TRY(bad_record(r, o, u, line, "bad-record", "the record is no JSON object", err));
+            CPH_TRY(bad_record(r, o, u, line, &bad, "bad-record", "the record is no JSON object", err));
             continue;
         }
         CPH_TRY(read_record(r, u, s, v, line, &rec, err));
         if (rec.text.n) CPH_TRY(put_record(r, o, s, &rec, file, err));
-        else CPH_TRY(bad_record(r, o, u, line, "no-text", "the record has no text (see --text-key)", err));
+        else CPH_TRY(bad_record(r, o, u, line, &bad, "no-text", "the record has no text (see --text-key)", err));
     }
 }
 
