@@ -215,7 +215,7 @@ static cph_status ten_steps(golden *g, cph_err *err)
     CPH_TRY(cph_path_join(path, g->dir, "train10.json", err));
     CPH_TRY(cph_json_read(&steps, &g->arena, path, 0, err));
     uint64_t k = 0;
-    for (const cph_json *v = steps->first; v; v = v->next) {
+    for (const cph_json *v = steps->first; v; v = v->next, k++) {
         double want_loss = 0, want_norm = 0;
         float loss;
         cph_json_double(cph_json_get(v, "loss"), &want_loss);
@@ -223,7 +223,7 @@ static cph_status ten_steps(golden *g, cph_err *err)
         CPH_TRY(run_step(g, &loss, err));
         double norm = cph_grad_norm(g->model, g->grads, g->pool), clip = fmin(1.0, 1.0 / (norm + 1e-6));
         cph_adamw o = {.lr = (float)(1e-3 * fmin(1.0, (double)(k + 1) / 3.0)), .beta1 = 0.9f, .beta2 = 0.95f,
-                       .eps = 1e-8f, .weight_decay = 0.1f, .t = ++k, .decay_2d_only = true};
+                       .eps = 1e-8f, .weight_decay = 0.1f, .t = k + 1, .decay_2d_only = true};
         cph_adamw_step(g->model, g->grads, m1, v2, &o, (float)clip, g->pool);
         loss_top = fmax(loss_top, want_loss);
         norm_top = fmax(norm_top, want_norm);

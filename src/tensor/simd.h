@@ -28,7 +28,7 @@
 typedef __m512 vf;
 typedef __m512i vi;
 typedef __mmask16 vm;
-ALWAYS vm v_first(size_t n) { return n >= W ? (vm)0xffff : (vm)((1u << n) - 1); }
+ALWAYS vm v_first(size_t n) { return _cvtu32_mask16(n >= W ? 0xffffu : (1u << n) - 1); }
 ALWAYS vf v_set(float x) { return _mm512_set1_ps(x); }
 ALWAYS vf v_load(const float *p) { return _mm512_loadu_ps(p); }
 ALWAYS void v_store(float *p, vf v) { _mm512_storeu_ps(p, v); }

@@ -21,8 +21,9 @@
 #define KC 256u
 #define MC 126u  /* a multiple of 14 and of 6 */
 #define NC 256u  /* columns of one call at most (tiles are no wider) */
-#define GEMM_A_FLOATS (MC * KC)
-#define GEMM_B_FLOATS (NC * KC)
+#define SLACK 16u /* behind packed panels: pack_transposed */
+#define GEMM_A_FLOATS (MC * KC + SLACK)
+#define GEMM_B_FLOATS (NC * KC + SLACK)
 #define GEMM_FLOATS (GEMM_A_FLOATS + GEMM_B_FLOATS)
 
 typedef struct simd_matrix { /* element (i,j) at p[i * rs + j * cs]; one of the strides is 1 */
@@ -39,11 +40,11 @@ typedef struct simd_gemm {
     bool accumulate;
 } simd_gemm;
 
-/* dst[j * dst_stride ..] gets column j of 8 rows. */
-ALWAYS void transpose8(const float *src, size_t stride, float *dst, size_t dst_stride)
+/* dst[j * dst_stride ..] gets column j of 8 rows, j in order. */
+ALWAYS void transpose8(const float *const rows[8], size_t at, float *dst, size_t dst_stride)
 {
     __m256 r[8], t[8];
-    UNROLL for (unsigned i = 0; i < 8; i++) r[i] = _mm256_loadu_ps(src + i * stride);
+    UNROLL for (unsigned i = 0; i < 8; i++) r[i] = _mm256_loadu_ps(rows[i] + at);
     UNROLL for (unsigned i = 0; i < 8; i += 4) {
         __m256 a = _mm256_unpacklo_ps(r[i], r[i + 1]), b = _mm256_unpackhi_ps(r[i], r[i + 1]);
         __m256 c = _mm256_unpacklo_ps(r[i + 2], r[i + 3]), d = _mm256_unpackhi_ps(r[i + 2], r[i + 3]);
@@ -52,29 +53,50 @@ ALWAYS void transpose8(const float *src, size_t stride, float *dst, size_t dst_s
         t[i + 2] = _mm256_shuffle_ps(b, d, 0x44);
         t[i + 3] = _mm256_shuffle_ps(b, d, 0xee);
     }
-    UNROLL for (unsigned i = 0; i < 4; i++) {
+    UNROLL for (unsigned i = 0; i < 4; i++)
         _mm256_storeu_ps(dst + i * dst_stride, _mm256_permute2f128_ps(t[i], t[i + 4], 0x20));
+    UNROLL for (unsigned i = 0; i < 4; i++)
         _mm256_storeu_ps(dst + (i + 4) * dst_stride, _mm256_permute2f128_ps(t[i], t[i + 4], 0x31));
+}
+
+/*
+ * dst[j * width + i] = src[i * stride + j], i < rows, j < n. Rows go in groups of eight, the
+ * last group (which may be short, and then repeats its last row) first: what it writes too
+ * far is written again by what follows, in order of j and of groups. dst has 8 floats of
+ * slack behind it.
+ */
+static void pack_transposed(float *dst, size_t width, const float *src, size_t stride, size_t rows, size_t n)
+{
+    for (size_t group = (rows + 7) / 8; group-- > 0;) {
+        const float *r[8];
+        size_t i0 = group * 8, have = rows - i0 < 8 ? rows - i0 : 8, j = 0;
+        for (size_t i = 0; i < 8; i++) r[i] = src + (i0 + (i < have ? i : have - 1)) * stride;
+        for (; j + 8 <= n; j += 8) transpose8(r, j, dst + j * width + i0, width);
+        for (; j < n; j++)
+            for (size_t i = 0; i < have; i++) dst[j * width + i0 + i] = r[i][j];
     }
 }
 
-/* dst[j * width + i] = src[i * stride + j], i < rows, j < n */
-static void pack_transposed(float *dst, size_t width, const float *src, size_t stride, size_t rows, size_t n)
+/* n < W floats; masks are slow to store where there is no AVX-512 */
+ALWAYS void copy_few(float *dst, const float *src, size_t n)
 {
-    size_t whole = rows / 8 * 8, j8 = n / 8 * 8;
-    for (size_t i = whole; i < rows; i++)
-        for (size_t j = 0; j < n; j++) dst[j * width + i] = src[i * stride + j];
-    for (size_t i = 0; i < whole; i += 8) {
-        for (size_t j = 0; j < j8; j += 8) transpose8(src + i * stride + j, stride, dst + j * width + i, width);
-        for (size_t j = j8; j < n; j++)
-            for (size_t x = i; x < i + 8; x++) dst[j * width + x] = src[x * stride + j];
-    }
+#ifdef __AVX512F__
+    v_store_part(dst, v_load_part(src, n), n);
+#else
+    if (n & 4) _mm_storeu_ps(dst, _mm_loadu_ps(src)), dst += 4, src += 4;
+    if (n & 2) memcpy(dst, src, 2 * sizeof *dst), dst += 2, src += 2;
+    if (n & 1) *dst = *src;
+#endif
 }
 
 /* dst[j * width + i] = src[j * stride + i] */
 static void pack_straight(float *dst, size_t width, const float *src, size_t stride, size_t rows, size_t n)
 {
-    for (size_t j = 0; j < n; j++) EACH_VECTOR(i, left, rows) v_st(dst + j * width + i, v_ld(src + j * stride + i, left), left);
+    for (size_t j = 0; j < n; j++, dst += width, src += stride) {
+        size_t i = 0;
+        for (; i + W <= rows; i += W) v_store(dst + i, v_load(src + i));
+        if (i < rows) copy_few(dst + i, src + i, rows - i);
+    }
 }
 
 /* Rows m0.. of A as panels: MR rows (the last panel fewer), k by k. */
