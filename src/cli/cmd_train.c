@@ -3,7 +3,7 @@
  * cmd_train.c - `colophon train gpt2`: from a corpus and its tokenizer to a sealed model.
  */
 #include <colophon/train/tokens.h>
-#include <colophon/train/train.h>
+#include <colophon/train/training.h>
 
 #include <stdio.h>
 

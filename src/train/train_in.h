@@ -13,7 +13,7 @@
 #include <colophon/train/order.h>
 #include <colophon/train/schedule.h>
 #include <colophon/train/tokens.h>
-#include <colophon/train/train.h>
+#include <colophon/train/training.h>
 
 /* ---- writing token files (tokens_write.c) ---- */
 

@@ -5,7 +5,7 @@
  * A root that the manifest names and that cannot be recomputed here is said to be
  * so; a root that a kind must have and has not is damage.
  */
-#include <colophon/train/train.h>
+#include <colophon/train/training.h>
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train.h - from a token set to a sealed model.
+ * training.h - from a token set to a sealed model.
  *
  * cph_train_run trains for a number of optimizer steps and seals a Hugging Face
  * directory with a colophon.json under `out`. While it runs, everything lives in
@@ -17,8 +17,8 @@
  *            is no number; CPH_NOMEM with the need; CPH_RIGHTS when the token set was
  *            not made for training.
  */
-#ifndef CPH_TRAIN_TRAIN_H
-#define CPH_TRAIN_TRAIN_H
+#ifndef CPH_TRAIN_TRAINING_H
+#define CPH_TRAIN_TRAINING_H
 
 #include <colophon/base/hash.h>
 #include <colophon/base/pool.h>
