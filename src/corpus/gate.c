@@ -114,6 +114,24 @@ static const cph_json *object_facts(const cph_snapshot_object *o)
     return edition ? edition : cph_json_get(o->row, "meta");
 }
 
+/* When the object was printed, where nobody stated the work's own date. */
+static cph_str issued(const cph_snapshot_object *o)
+{
+    const cph_json *edition = cph_json_get(o->row, "edition");
+    cph_str date = cph_json_get_str(edition, "issued");
+    for (size_t i = 0; i < 4; i++)
+        if (date.n < 4 || date.p[i] < '0' || date.p[i] > '9') return cph_json_get_str(edition, "year");
+    return date;
+}
+
+/* What the METS says it is, where no work says it. */
+static cph_str form_of_mets(const cph_snapshot_object *o)
+{
+    cph_str type = cph_json_get_str(cph_json_get(cph_json_get(o->row, "meta"), "mets"), "type");
+    if (cph_str_is_fold(type, "METAe_Monograph") || cph_str_is_fold(type, "Monograph")) return CPH_STR("book");
+    return cph_str_is_fold(type, "Newspaper") ? CPH_STR("newspaper_issue") : (cph_str){"", 0};
+}
+
 static uint8_t rank_of(cph_str basis)
 {
     if (cph_str_is(basis, "PD")) return 0;
@@ -166,8 +184,8 @@ cph_status cph_gate_ask(cph_gate *g, const cph_snapshot_object *o, cph_arena *a,
     v.record = d.record;
     v.hash = d.hash;
     v.rank = rank_of(d.basis);
-    v.date = work.pub.raw;
-    v.form = work.form;
+    v.date = work.pub.raw.n ? work.pub.raw : issued(o);
+    v.form = work.form.n ? work.form : form_of_mets(o);
     v.lang = work.language;
     v.version = o->version;
     v.skip = o->version.n && !cph_str_is(o->version, "only") && !cph_str_is(o->version, "chosen");
