@@ -87,16 +87,19 @@ static cph_status migrate(cph_collection *c, cph_err *err)
     int have = 0;
     CPH_TRY(schema_version(c, &have, err));
     if (have > SCHEMA_VERSION) {
-        cph_fail(err, CPH_DATA, "%s: the catalogue has schema %d, this program knows %d", c->path, have, SCHEMA_VERSION);
+        cph_fail(err, CPH_DATA, "%s: the catalogue has schema %d, this program knows %d", c->path, have,
+                 SCHEMA_VERSION);
         return cph_hint(err, "use the newer colophon that wrote it");
     }
     if (have == SCHEMA_VERSION) return CPH_OK;
     if (!c->writable)
-        return cph_fail(err, CPH_DATA, "%s: the catalogue has schema %d; open it for writing once to bring it to %d",
+        return cph_fail(err, CPH_DATA,
+                        "%s: the catalogue has schema %d; open it for writing once to bring it to %d",
                         c->path, have, SCHEMA_VERSION);
     CPH_TRY(cph_collection_begin(c, err));
     cph_status s = CPH_OK;
-    for (int v = have; s == CPH_OK && v < SCHEMA_VERSION; v++) s = cph_sql_exec(c->db, c->path, migrations[v], err);
+    for (int v = have; s == CPH_OK && v < SCHEMA_VERSION; v++)
+        s = cph_sql_exec(c->db, c->path, migrations[v], err);
     if (s == CPH_OK && have == 0) s = new_salt(c, err);
     char sql[64];
     snprintf(sql, sizeof sql, "PRAGMA user_version = %d", SCHEMA_VERSION);
@@ -167,7 +170,8 @@ static cph_status may_create(const char *path, const char *database, cph_err *er
 {
     char lock[CPH_PATH_MAX];
     CPH_TRY(cph_path_join(lock, path, "lock", err));
-    if (cph_file_kind_of(database) == CPH_FILE_REGULAR || cph_file_kind_of(lock) == CPH_FILE_REGULAR) return CPH_OK;
+    if (cph_file_kind_of(database) == CPH_FILE_REGULAR || cph_file_kind_of(lock) == CPH_FILE_REGULAR)
+        return CPH_OK;
     switch (cph_file_kind_of(path)) {
     case CPH_FILE_NONE: return CPH_OK;
     case CPH_FILE_DIR: break;
@@ -201,12 +205,13 @@ cph_status cph_catalogue_open_read(sqlite3 **out, const char *database, const ch
 static cph_status open_for_writing(cph_collection *c, const char *database, cph_err *err)
 {
     char fresh[CPH_PATH_MAX];
-    if (sqlite3_open_v2(database, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) !=
-        SQLITE_OK)
+    if (sqlite3_open_v2(database, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                        NULL) != SQLITE_OK)
         return cph_sql_fail(c->db, c->path, "opening", err);
     sqlite3_busy_timeout(c->db, 60000);
     CPH_TRY(cph_sql_exec(c->db, c->path,
-                         "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;", err));
+                         "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;",
+                         err));
     /* What a killed run left half-copied. */
     CPH_TRY(cph_path_join(fresh, c->path, "content/new", err));
     CPH_TRY(cph_remove_tree(fresh, err));

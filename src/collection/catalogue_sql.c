@@ -95,7 +95,8 @@ cph_status cph_sql_step(cph_sql *q, cph_err *err)
 cph_status cph_sql_run(cph_sql *q, cph_err *err)
 {
     int code = sqlite3_step(q->st);
-    cph_status s = code == SQLITE_DONE || code == SQLITE_ROW ? CPH_OK : cph_sql_fail(q->db, q->path, "writing", err);
+    cph_status s =
+        code == SQLITE_DONE || code == SQLITE_ROW ? CPH_OK : cph_sql_fail(q->db, q->path, "writing", err);
     sqlite3_reset(q->st);
     return s;
 }

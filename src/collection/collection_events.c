@@ -15,9 +15,26 @@
 #define EVENT_MAX (16u << 20)
 
 static const char *const types[] = {
-    "ingest", "fact", "decision-batch", "optout-evidence", "rulebase", "licence", "corpus-release", "training-run",
-    "checkpoint", "audit", "model-release", "takedown-received", "takedown-decided", "takedown-executed",
-    "withdrawal", "notice", "export", "download", "key", "canary-commitment",
+    "ingest",
+    "fact",
+    "decision-batch",
+    "optout-evidence",
+    "rulebase",
+    "licence",
+    "corpus-release",
+    "training-run",
+    "checkpoint",
+    "audit",
+    "model-release",
+    "takedown-received",
+    "takedown-decided",
+    "takedown-executed",
+    "withdrawal",
+    "notice",
+    "export",
+    "download",
+    "key",
+    "canary-commitment",
 };
 
 static bool known_type(const char *type)
@@ -36,8 +53,8 @@ static void now_text(char out[32])
 }
 
 /* {v, seq, time, type, actor_ref, subject[], payload_sha256, refs[]} as canonical JSON. */
-static cph_status event_json(cph_buf *out, cph_arena *a, const cph_collection *c, int64_t seq, const char *type,
-                             cph_str actor, cph_str subjects, cph_str payload, cph_err *err)
+static cph_status event_json(cph_buf *out, cph_arena *a, const cph_collection *c, int64_t seq,
+                             const char *type, cph_str actor, cph_str subjects, cph_str payload, cph_err *err)
 {
     cph_json *e, *list, *refs;
     char hex[CPH_HEX_DIGEST] = "", time_text[32];
@@ -77,7 +94,8 @@ static cph_status next_seq(cph_collection *c, int64_t *out, cph_err *err)
     return s;
 }
 
-static cph_status insert_event(cph_collection *c, int64_t seq, cph_str json, cph_str actor, cph_str payload, cph_err *err)
+static cph_status insert_event(cph_collection *c, int64_t seq, cph_str json, cph_str actor, cph_str payload,
+                               cph_err *err)
 {
     cph_sql q;
     cph_digest leaf = cph_merkle_leaf(json.p, json.n);
@@ -122,8 +140,8 @@ released:
     return s;
 }
 
-cph_status cph_collection_event(cph_collection *c, const char *type, cph_str subjects_json, cph_str payload_json,
-                                cph_err *err)
+cph_status cph_collection_event(cph_collection *c, const char *type, cph_str subjects_json,
+                                cph_str payload_json, cph_err *err)
 {
     char actor[sizeof c->actor];
     cph_collection_lock(c);

@@ -35,9 +35,11 @@ typedef struct cph_sql {
     sqlite3_stmt *st;
     const char *path;
 } cph_sql;
-cph_status cph_sql_prepare(cph_sql *q, sqlite3 *db, const char *path, const char *sql, cph_err *err) CPH_MUST_USE;
+cph_status cph_sql_prepare(cph_sql *q, sqlite3 *db, const char *path, const char *sql,
+                           cph_err *err) CPH_MUST_USE;
 void cph_sql_end(cph_sql *q); /* twice is fine */
-/* Binds from left to right: t text, b digest (NULL pointer or all zero: NULL), B a cph_str as blob, i int64_t. */
+/* Binds from left to right: t text, b digest (NULL pointer or all zero: NULL), B a cph_str as blob, i
+ * int64_t. */
 cph_status cph_sql_bind(cph_sql *q, cph_err *err, const char *types, ...) CPH_MUST_USE;
 /* CPH_OK: a row stands; CPH_END: no more (the statement is reset). */
 cph_status cph_sql_step(cph_sql *q, cph_err *err) CPH_MUST_USE;
@@ -50,7 +52,8 @@ int64_t cph_sql_i64(const cph_sql *q, int column);
 
 void cph_collection_lock(cph_collection *c);
 void cph_collection_unlock(cph_collection *c);
-cph_status cph_catalogue_open_read(sqlite3 **out, const char *database, const char *name, cph_err *err) CPH_MUST_USE;
+cph_status cph_catalogue_open_read(sqlite3 **out, const char *database, const char *name,
+                                   cph_err *err) CPH_MUST_USE;
 cph_status cph_catalogue_writable(const cph_collection *c, cph_err *err) CPH_MUST_USE;
 
 /* No control characters, valid UTF-8, not empty, at most `max` bytes: keys order as texts do. */
@@ -65,7 +68,10 @@ cph_status cph_event_append(cph_collection *c, const char *type, cph_str actor, 
 /* ---- the content store (content_store.c) ---- */
 cph_status cph_content_name(char out[CPH_PATH_MAX], const char *collection, const cph_digest *d,
                             cph_err *err) CPH_MUST_USE;
-cph_status cph_content_put(cph_collection *c, const char *from, const cph_digest *d, cph_err *err) CPH_MUST_USE;
+cph_status cph_content_put(cph_collection *c, const char *from, const cph_digest *d,
+                           cph_err *err) CPH_MUST_USE;
+cph_status cph_content_put_all(cph_collection *c, const cph_source_file *files, size_t n,
+                               cph_err *err) CPH_MUST_USE;
 
 /* ---- statements and their merge (statements.c, merge_facts.c) ---- */
 

@@ -32,6 +32,54 @@ cph_status cph_content_put(cph_collection *c, const char *from, const cph_digest
     return cph_file_copy(from, temporary, to, d, err);
 }
 
+/* Numbers for n copies under way: no two threads share one. */
+static unsigned long long reserve_copies(cph_collection *c, size_t n)
+{
+    cph_collection_lock(c);
+    unsigned long long first = c->n_copies;
+    c->n_copies += n;
+    cph_collection_unlock(c);
+    return first;
+}
+
+static cph_status copy_name(char out[CPH_PATH_MAX], const cph_collection *c, unsigned long long n,
+                            cph_err *err)
+{
+    char name[64];
+    snprintf(name, sizeof name, "content/new/%llu", n);
+    return cph_path_join(out, c->path, name, err);
+}
+
+/*
+ * All files of an object: one wait for the disk instead of one for each. They take
+ * their names only when their bytes are on disk; what a crash leaves lies in content/new.
+ */
+cph_status cph_content_put_all(cph_collection *c, const cph_source_file *files, size_t n, cph_err *err)
+{
+    char to[CPH_PATH_MAX], dir[CPH_PATH_MAX], temporary[CPH_PATH_MAX];
+    unsigned long long first = reserve_copies(c, n);
+    size_t n_new = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (files[i].by_reference) continue;
+        CPH_TRY(cph_content_name(to, c->path, &files[i].sha256, err));
+        if (cph_file_kind_of(to) == CPH_FILE_REGULAR) continue;
+        CPH_TRY(copy_name(temporary, c, first + i, err));
+        CPH_TRY(cph_file_copy_unsynced(files[i].from, temporary, &files[i].sha256, err));
+        n_new++;
+    }
+    if (!n_new) return CPH_OK;
+    CPH_TRY(cph_disk_sync(c->path, err));
+    for (size_t i = 0; i < n; i++) {
+        CPH_TRY(copy_name(temporary, c, first + i, err));
+        if (files[i].by_reference || cph_file_kind_of(temporary) != CPH_FILE_REGULAR) continue;
+        CPH_TRY(cph_content_name(to, c->path, &files[i].sha256, err));
+        snprintf(dir, sizeof dir, "%.*s", CPH_FMT(cph_path_dir(cph_str_of(to))));
+        CPH_TRY(cph_mkdirs(dir, err));
+        CPH_TRY(cph_file_rename(temporary, to, err));
+    }
+    return cph_disk_sync(c->path, err);
+}
+
 cph_status cph_collection_add_evidence(cph_collection *c, const char *path, cph_digest *digest, cph_err *err)
 {
     cph_digest d;
@@ -42,7 +90,8 @@ cph_status cph_collection_add_evidence(cph_collection *c, const char *path, cph_
     return CPH_OK;
 }
 
-cph_status cph_collection_content(cph_collection *c, const cph_digest *sha256, char out[CPH_PATH_MAX], cph_err *err)
+cph_status cph_collection_content(cph_collection *c, const cph_digest *sha256, char out[CPH_PATH_MAX],
+                                  cph_err *err)
 {
     char path[CPH_PATH_MAX], hex[CPH_HEX_DIGEST];
     CPH_TRY(cph_content_name(path, c->path, sha256, err));

@@ -5,12 +5,12 @@
  * The rules, all independent of the order of arrival:
  *   dates         A value that lies inside another (1950-03 in 1950) agrees with it: the narrower stands.
  *                 A real source outranks an imputed one (RR-003). Values that disagree stand side by side,
- *                 "1950|1960" (the earliest and the latest of more than two), under the weakest of their sources.
- *   rights facts  (origin, form, published, nationality, flags): a value outranks an absent one and "unknown";
- *                 two values that differ are named in "conflict", and neither stands.
- *   title, language  decide nothing: the first of officer, other sources, mods; then by bytes.
- *   contributors  The same role and name is one person; the others are added. The more parts, the more must be free.
- * No statement outranks another because of who made it: a person who corrects one names it in "replaces".
+ *                 "1950|1960" (the earliest and the latest of more than two), under the weakest of their
+ * sources. rights facts  (origin, form, published, nationality, flags): a value outranks an absent one and
+ * "unknown"; two values that differ are named in "conflict", and neither stands. title, language  decide
+ * nothing: the first of officer, other sources, mods; then by bytes. contributors  The same role and name is
+ * one person; the others are added. The more parts, the more must be free. No statement outranks another
+ * because of who made it: a person who corrects one names it in "replaces".
  */
 #include "collection_in.h"
 
@@ -91,11 +91,12 @@ static cph_status merge_union(merge *m, const char *field, cph_err *err)
             while (look.n && cph_str_split(&look, '+', &one)) {
                 there = there || cph_str_eq(one, part);
                 cph_str *side = cph_str_cmp(one, part) < 0 ? &before : &after;
-                CPH_TRY(cph_arena_printf(m->a, side, err, "%.*s%s%.*s", CPH_FMT(*side), side->n ? "+" : "", CPH_FMT(one)));
+                CPH_TRY(cph_arena_printf(m->a, side, err, "%.*s%s%.*s", CPH_FMT(*side), side->n ? "+" : "",
+                                         CPH_FMT(one)));
             }
             if (there || part.n == 0) continue;
-            CPH_TRY(cph_arena_printf(m->a, &all, err, "%.*s%s%.*s%s%.*s", CPH_FMT(before), before.n ? "+" : "",
-                                     CPH_FMT(part), after.n ? "+" : "", CPH_FMT(after)));
+            CPH_TRY(cph_arena_printf(m->a, &all, err, "%.*s%s%.*s%s%.*s", CPH_FMT(before),
+                                     before.n ? "+" : "", CPH_FMT(part), after.n ? "+" : "", CPH_FMT(after)));
         }
     }
     return all.n ? cph_json_set_str(m->out, m->a, field, all, err) : CPH_OK;
@@ -157,8 +158,10 @@ static merged_date fold_dates(const cph_date *dates, size_t n, cph_date *list)
     for (size_t i = 0; i < n_list; i++) {
         if (contains_another(list, n_list, i)) continue;
         weakest = m.have ? worse(weakest, list[i].source) : list[i].source;
-        if (!m.have || list[i].from < m.low.from || (list[i].from == m.low.from && list[i].to < m.low.to)) m.low = list[i];
-        if (!m.have || list[i].to > m.high.to || (list[i].to == m.high.to && list[i].from > m.high.from)) m.high = list[i];
+        if (!m.have || list[i].from < m.low.from || (list[i].from == m.low.from && list[i].to < m.low.to))
+            m.low = list[i];
+        if (!m.have || list[i].to > m.high.to || (list[i].to == m.high.to && list[i].from > m.high.from))
+            m.high = list[i];
         m.have = true;
     }
     m.low.source = m.high.source = weakest;
@@ -178,7 +181,8 @@ static const char *source_name(cph_date_source s)
     return names[s];
 }
 
-static cph_status write_date(cph_json *out, cph_arena *a, const char *field, const merged_date *d, cph_err *err)
+static cph_status write_date(cph_json *out, cph_arena *a, const char *field, const merged_date *d,
+                             cph_err *err)
 {
     cph_json *v;
     cph_str value = d->low.raw;
@@ -192,8 +196,8 @@ static cph_status write_date(cph_json *out, cph_arena *a, const char *field, con
 }
 
 /* `objects`: those that may have the member `field`. */
-static cph_status merge_date(cph_json *out, cph_arena *a, const char *field, const cph_json *const *objects, size_t n,
-                             cph_err *err)
+static cph_status merge_date(cph_json *out, cph_arena *a, const char *field, const cph_json *const *objects,
+                             size_t n, cph_err *err)
 {
     void *block;
     size_t n_dates = 0;
@@ -209,7 +213,8 @@ static cph_status merge_date(cph_json *out, cph_arena *a, const char *field, con
         }
         if (value.n == 0) continue;
         bool two = cph_str_find(value, '|', 0) != SIZE_MAX;
-        for (int k = 0; k < 1 + two; k++) CPH_TRY(cph_date_parse(&dates[n_dates++], half(value, k), source, err));
+        for (int k = 0; k < 1 + two; k++)
+            CPH_TRY(cph_date_parse(&dates[n_dates++], half(value, k), source, err));
     }
     merged_date d = fold_dates(dates, n_dates, scratch);
     return write_date(out, a, field, &d, err);
@@ -235,7 +240,8 @@ static cph_status merge_flags(merge *m, cph_err *err)
         for (const cph_json *v = f ? f->first : NULL; v; v = v->next) {
             char name[64];
             cph_json *copy;
-            if (v->key.n >= sizeof name) return cph_fail(err, CPH_DATA, "flag %.*s: the name is too long", CPH_FMT(v->key));
+            if (v->key.n >= sizeof name)
+                return cph_fail(err, CPH_DATA, "flag %.*s: the name is too long", CPH_FMT(v->key));
             memcpy(name, v->key.p, v->key.n);
             name[v->key.n] = 0;
             const cph_json *old = cph_json_get(flags, name);
@@ -289,7 +295,9 @@ static cph_status merge_person_flags(merge *m, cph_json *out, const person *at, 
             count += there;
         }
         bool on = f == 3 ? count == n : count > 0;
-        if (on) CPH_TRY(cph_arena_printf(m->a, &joined, err, "%.*s%s%s", CPH_FMT(joined), joined.n ? "+" : "", names[f]));
+        if (on)
+            CPH_TRY(cph_arena_printf(m->a, &joined, err, "%.*s%s%s", CPH_FMT(joined), joined.n ? "+" : "",
+                                     names[f]));
     }
     return joined.n ? cph_json_set_str(out, m->a, "flags", joined, err) : CPH_OK;
 }
@@ -367,7 +375,8 @@ static cph_status merge_people(merge *m, cph_err *err)
         group *g = &groups[n_groups];
         *g = (group){&people[i], 1, people[i].statement, people[i].position};
         while (i + g->n < n && cph_str_eq(people[i + g->n].role, people[i].role) &&
-               cph_str_eq(people[i + g->n].name, people[i].name) && people[i + g->n].occurrence == people[i].occurrence)
+               cph_str_eq(people[i + g->n].name, people[i].name) &&
+               people[i + g->n].occurrence == people[i].occurrence)
             g->n++;
         i += g->n;
     }
@@ -378,7 +387,8 @@ static cph_status merge_people(merge *m, cph_err *err)
 
 /* ---- whole works ---- */
 
-cph_status cph_merge_work(cph_json **out, cph_arena *a, cph_str urn, const cph_statement *at, size_t n, cph_err *err)
+cph_status cph_merge_work(cph_json **out, cph_arena *a, cph_str urn, const cph_statement *at, size_t n,
+                          cph_err *err)
 {
     static const char *const words[] = {"origin", "form", "published"};
     merge m = {.a = a, .at = at, .n = n};

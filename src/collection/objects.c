@@ -21,12 +21,15 @@
 cph_status cph_key_check(cph_str key, const char *what, size_t max, cph_err *err)
 {
     if (key.n == 0) return cph_fail(err, CPH_DATA, "%s is empty", what);
-    if (key.n > max) return cph_fail(err, CPH_DATA, "%s has %zu bytes, the limit is %zu: %.60s...", what, key.n, max, key.p);
+    if (key.n > max)
+        return cph_fail(err, CPH_DATA, "%s has %zu bytes, the limit is %zu: %.60s...", what, key.n, max,
+                        key.p);
     size_t bad = cph_utf8_check(key.p, key.n);
     if (bad != key.n) return cph_fail(err, CPH_DATA, "%s is not valid UTF-8 at byte %zu", what, bad);
     for (size_t i = 0; i < key.n; i++)
         if ((unsigned char)key.p[i] < 0x20)
-            return cph_fail(err, CPH_DATA, "%s has a control character at byte %zu: %.*s", what, i, CPH_FMT(key));
+            return cph_fail(err, CPH_DATA, "%s has a control character at byte %zu: %.*s", what, i,
+                            CPH_FMT(key));
     return CPH_OK;
 }
 
@@ -112,7 +115,8 @@ static cph_status canonical(cph_buf *out, cph_arena *a, cph_str json, const char
     return s == CPH_OK ? s : cph_err_prefix(err, "%s", what);
 }
 
-static cph_status insert_object(cph_collection *c, const cph_object_record *o, cph_str key, cph_arena *a, cph_err *err)
+static cph_status insert_object(cph_collection *c, const cph_object_record *o, cph_str key, cph_arena *a,
+                                cph_err *err)
 {
     cph_sql q = {0};
     cph_buf edition, meta, divisions;
@@ -125,7 +129,8 @@ static cph_status insert_object(cph_collection *c, const cph_object_record *o, c
     if (s == CPH_OK) s = canonical(&meta, a, o->meta_json, "meta", err);
     if (s == CPH_OK) s = canonical(&divisions, a, o->divisions_json, "divisions", err);
     if (s == CPH_OK) s = cph_work_register(c, work, err);
-    if (s == CPH_OK) s = cph_sql_prepare(&q, c->db, c->path, "INSERT INTO object VALUES(?,?,?,?,?,?,?,?)", err);
+    if (s == CPH_OK)
+        s = cph_sql_prepare(&q, c->db, c->path, "INSERT INTO object VALUES(?,?,?,?,?,?,?,?)", err);
     if (s == CPH_OK)
         s = cph_sql_bind(&q, err, "ttttttti", key, o->source_id, o->profile, work, cph_buf_view(&edition),
                          cph_buf_view(&meta), cph_buf_view(&divisions), (int64_t)o->n_pages);
@@ -149,8 +154,8 @@ static cph_status insert_files(cph_collection *c, const cph_object_record *o, cp
     for (size_t i = 0; s == CPH_OK && i < o->n_files; i++) {
         const cph_source_file *f = &o->files[i];
         struct stat st;
-        s = cph_sql_bind(&q, err, "ttbittti", key, f->path, &f->sha256, (int64_t)f->bytes, f->role, f->checksum_state,
-                         cph_str_of(f->by_reference ? f->from : ""), (int64_t)0);
+        s = cph_sql_bind(&q, err, "ttbittti", key, f->path, &f->sha256, (int64_t)f->bytes, f->role,
+                         f->checksum_state, cph_str_of(f->by_reference ? f->from : ""), (int64_t)0);
         if (s == CPH_OK && !f->by_reference) {
             sqlite3_bind_null(q.st, 7);
             sqlite3_bind_null(q.st, 8);
@@ -184,12 +189,13 @@ static cph_status pack_pages(const cph_object_record *o, packed_page *packed, cp
     return CPH_OK;
 }
 
-static cph_status insert_pages(cph_collection *c, const cph_object_record *o, cph_str key, const packed_page *packed,
-                               const cph_buf *bytes, cph_err *err)
+static cph_status insert_pages(cph_collection *c, const cph_object_record *o, cph_str key,
+                               const packed_page *packed, const cph_buf *bytes, cph_err *err)
 {
     cph_sql line, page = {0};
     cph_status s = cph_sql_prepare(&line, c->db, c->path, "INSERT OR IGNORE INTO line VALUES(?,?,?)", err);
-    if (s == CPH_OK) s = cph_sql_prepare(&page, c->db, c->path, "INSERT INTO page VALUES(?,?,?,?,?,?,?,?)", err);
+    if (s == CPH_OK)
+        s = cph_sql_prepare(&page, c->db, c->path, "INSERT INTO page VALUES(?,?,?,?,?,?,?,?)", err);
     for (size_t i = 0; s == CPH_OK && i < o->n_pages; i++) {
         const cph_page_record *p = &o->pages[i];
         cph_str z = {bytes->p + packed[i].at, packed[i].n};
@@ -198,8 +204,9 @@ static cph_status insert_pages(cph_collection *c, const cph_object_record *o, cp
             if (s == CPH_OK) s = cph_sql_run(&line, err);
         }
         if (s == CPH_OK)
-            s = cph_sql_bind(&page, err, "titbbiib", key, (int64_t)p->order, p->label, &p->text_file, &p->image_file,
-                             (int64_t)p->width, (int64_t)p->height, z.n ? &packed[i].digest : NULL);
+            s = cph_sql_bind(&page, err, "titbbiib", key, (int64_t)p->order, p->label, &p->text_file,
+                             &p->image_file, (int64_t)p->width, (int64_t)p->height,
+                             z.n ? &packed[i].digest : NULL);
         if (s == CPH_OK) s = cph_sql_run(&page, err);
         if (s != CPH_OK) cph_err_prefix(err, "page %u", p->order);
     }
@@ -211,15 +218,17 @@ static cph_status insert_pages(cph_collection *c, const cph_object_record *o, cp
 static cph_status insert_problem(cph_collection *c, cph_str object, const cph_problem *p, cph_err *err)
 {
     cph_sql q;
-    cph_status s = cph_sql_prepare(&q, c->db, c->path, "INSERT OR IGNORE INTO problem VALUES(?,?,?,?,?)", err);
+    cph_status s =
+        cph_sql_prepare(&q, c->db, c->path, "INSERT OR IGNORE INTO problem VALUES(?,?,?,?,?)", err);
     if (s == CPH_OK) s = cph_sql_bind(&q, err, "ttttt", object, p->file, p->place, p->rule, p->sentence);
     if (s == CPH_OK) s = cph_sql_run(&q, err);
     cph_sql_end(&q);
     return s;
 }
 
-static cph_status insert_all(cph_collection *c, const cph_object_record *o, cph_str key, const packed_page *packed,
-                             const cph_buf *bytes, cph_arena *a, bool *added, cph_err *err)
+static cph_status insert_all(cph_collection *c, const cph_object_record *o, cph_str key,
+                             const packed_page *packed, const cph_buf *bytes, cph_arena *a, bool *added,
+                             cph_err *err)
 {
     bool has = false;
     CPH_TRY(cph_collection_begin(c, err));
@@ -227,7 +236,8 @@ static cph_status insert_all(cph_collection *c, const cph_object_record *o, cph_
     if (s == CPH_OK && !has) s = insert_object(c, o, key, a, err);
     if (s == CPH_OK && !has) s = insert_files(c, o, key, err);
     if (s == CPH_OK && !has) s = insert_pages(c, o, key, packed, bytes, err);
-    for (size_t i = 0; s == CPH_OK && !has && i < o->n_problems; i++) s = insert_problem(c, key, &o->problems[i], err);
+    for (size_t i = 0; s == CPH_OK && !has && i < o->n_problems; i++)
+        s = insert_problem(c, key, &o->problems[i], err);
     if (s != CPH_OK) {
         cph_collection_rollback(c);
         return s;
@@ -250,8 +260,7 @@ cph_status cph_collection_add_object(cph_collection *c, const cph_object_record 
         return CPH_OK;
     }
     /* Content first and on disk: a row never names bytes that are not there. */
-    for (size_t i = 0; i < o->n_files; i++)
-        if (!o->files[i].by_reference) CPH_TRY(cph_content_put(c, o->files[i].from, &o->files[i].sha256, err));
+    CPH_TRY(cph_content_put_all(c, o->files, o->n_files, err));
 
     cph_arena a;
     cph_buf bytes;

@@ -50,7 +50,9 @@ static cph_status add_line(import *m, cph_str line, cph_err *err)
     CPH_TRY(cph_json_parse(&v, &m->a, line, "the line", NULL, err));
     word = cph_json_get_str(v, "kind");
     if (v->type != CPH_JSON_OBJECT || word.n == 0 || word.n >= sizeof kind)
-        return cph_fail(err, CPH_DATA, "no object with a \"kind\" (work, edition, licence, signal, block, determination, version)");
+        return cph_fail(
+            err, CPH_DATA,
+            "no object with a \"kind\" (work, edition, licence, signal, block, determination, version)");
     snprintf(kind, sizeof kind, "%.*s", CPH_FMT(word));
     CPH_TRY(cph_json_copy(&facts, &m->a, v, kind_member, err));
     CPH_TRY(cph_fact_check(kind, facts, err));
@@ -90,7 +92,8 @@ static cph_status log_import(import *m, cph_err *err)
     char hex[CPH_HEX_DIGEST], subjects[80], payload[160];
     cph_digest_hex(&m->file, hex);
     snprintf(subjects, sizeof subjects, "[\"%s\"]", hex);
-    snprintf(payload, sizeof payload, "{\"file\":\"%s\",\"statements\":%llu}", hex, (unsigned long long)m->counts.n_statements);
+    snprintf(payload, sizeof payload, "{\"file\":\"%s\",\"statements\":%llu}", hex,
+             (unsigned long long)m->counts.n_statements);
     return cph_collection_event(m->c, "fact", cph_str_of(subjects), cph_str_of(payload), err);
 }
 
@@ -115,8 +118,9 @@ static cph_status keep_if_named(void *ctx, cph_str path, uint64_t n_bytes, int64
     CPH_TRY(cph_file_digest(from, &d, NULL, err));
     cph_digest_hex(&d, hex);
     cph_collection_lock(e->c);
-    cph_status s = cph_sql_prepare(&q, e->c->db, e->c->path,
-                                   "SELECT 1 FROM fact WHERE json_extract(facts, '$.evidence_sha256') = ? LIMIT 1", err);
+    cph_status s =
+        cph_sql_prepare(&q, e->c->db, e->c->path,
+                        "SELECT 1 FROM fact WHERE json_extract(facts, '$.evidence_sha256') = ? LIMIT 1", err);
     if (s == CPH_OK) s = cph_sql_bind(&q, err, "t", cph_str_of(hex));
     if (s == CPH_OK) s = cph_sql_step(&q, err);
     cph_sql_end(&q);

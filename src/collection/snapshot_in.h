@@ -54,15 +54,18 @@ bool cph_table_named(cph_str name, cph_table *out);
 cph_status cph_row_frame(cph_snapshot *s, size_t frame, cph_frame_slot **out, cph_err *err) CPH_MUST_USE;
 cph_str cph_row_text(const cph_frame_slot *slot, size_t i);
 cph_status cph_row_key(cph_snapshot *s, cph_str row, cph_str *out, cph_err *err) CPH_MUST_USE;
-cph_status cph_row_parse(cph_snapshot *s, cph_str text, cph_arena *a, cph_json **out, cph_err *err) CPH_MUST_USE;
+cph_status cph_row_parse(cph_snapshot *s, cph_str text, cph_arena *a, cph_json **out,
+                         cph_err *err) CPH_MUST_USE;
 /* The first row of the table whose key is not below `key`. */
-cph_status cph_row_seek(cph_snapshot *s, cph_table t, cph_str key, cph_cursor *out, cph_err *err) CPH_MUST_USE;
+cph_status cph_row_seek(cph_snapshot *s, cph_table t, cph_str key, cph_cursor *out,
+                        cph_err *err) CPH_MUST_USE;
 /* The row under the cursor, and on; CPH_END at the table's end. The text lives while its frame is kept. */
 cph_status cph_row_next(cph_snapshot *s, cph_cursor *c, cph_str *row, cph_err *err) CPH_MUST_USE;
 /* The next row whose key starts with `prefix`, parsed; CPH_END when there is none. */
 cph_status cph_row_next_with(cph_snapshot *s, cph_cursor *c, cph_str prefix, cph_arena *a, cph_json **out,
                              cph_err *err) CPH_MUST_USE;
 /* CPH_NO: no such row (no message: the caller knows what it looked for). */
-cph_status cph_row_of(cph_snapshot *s, cph_table t, cph_str key, cph_arena *a, cph_json **out, cph_err *err) CPH_MUST_USE;
+cph_status cph_row_of(cph_snapshot *s, cph_table t, cph_str key, cph_arena *a, cph_json **out,
+                      cph_err *err) CPH_MUST_USE;
 
 #endif

@@ -28,25 +28,31 @@ static cph_status object_row(cph_snapshot *s, size_t i, cph_arena *a, cph_json *
     cph_frame_slot *slot;
     CPH_TRY(cph_row_frame(s, low, &slot, err));
     size_t row = i - (size_t)s->frames[low].start;
-    if (row >= slot->n_rows) return cph_fail(err, CPH_DATA, "%s: object %zu is not where its index says", s->name, i);
+    if (row >= slot->n_rows)
+        return cph_fail(err, CPH_DATA, "%s: object %zu is not where its index says", s->name, i);
     return cph_row_parse(s, cph_row_text(slot, row), a, out, err);
 }
 
-cph_status cph_snapshot_object_at(const cph_snapshot *snapshot, size_t i, cph_arena *a, cph_snapshot_object *out,
-                                  cph_err *err)
+cph_status cph_snapshot_object_at(const cph_snapshot *snapshot, size_t i, cph_arena *a,
+                                  cph_snapshot_object *out, cph_err *err)
 {
     cph_json *row;
     uint64_t n_pages = 0;
-    if (i >= cph_snapshot_n_objects(snapshot)) return cph_fail(err, CPH_BUG, "%s: no object %zu", snapshot->name, i);
+    if (i >= cph_snapshot_n_objects(snapshot))
+        return cph_fail(err, CPH_BUG, "%s: no object %zu", snapshot->name, i);
     cph_snapshot *s = cph_snapshot_locked(snapshot);
     cph_status st = object_row(s, i, a, &row, err);
     cph_snapshot_unlock(s);
     CPH_TRY(st);
     if (!cph_json_u64(cph_json_get(row, "n_pages"), &n_pages) || n_pages > UINT32_MAX)
         return cph_fail(err, CPH_DATA, "%s: object %zu has no number of pages", s->name, i);
-    *out = (cph_snapshot_object){.key = cph_json_get_str(row, "_key"), .source_id = cph_json_get_str(row, "source_id"),
-                                 .profile = cph_json_get_str(row, "profile"), .work_urn = cph_json_get_str(row, "work"),
-                                 .version = cph_json_get_str(row, "version"), .row = row, .n_pages = (uint32_t)n_pages};
+    *out = (cph_snapshot_object){.key = cph_json_get_str(row, "_key"),
+                                 .source_id = cph_json_get_str(row, "source_id"),
+                                 .profile = cph_json_get_str(row, "profile"),
+                                 .work_urn = cph_json_get_str(row, "work"),
+                                 .version = cph_json_get_str(row, "version"),
+                                 .row = row,
+                                 .n_pages = (uint32_t)n_pages};
     return CPH_OK;
 }
 
@@ -86,8 +92,8 @@ static cph_status page_row(cph_snapshot *s, cph_str object_key, uint32_t index, 
     return cph_row_parse(s, row, a, out, err);
 }
 
-cph_status cph_snapshot_page_at(const cph_snapshot *snapshot, cph_str object_key, uint32_t index, cph_arena *a,
-                                cph_snapshot_page *out, cph_err *err)
+cph_status cph_snapshot_page_at(const cph_snapshot *snapshot, cph_str object_key, uint32_t index,
+                                cph_arena *a, cph_snapshot_page *out, cph_err *err)
 {
     cph_json *row;
     uint64_t order = 0;
@@ -123,7 +129,8 @@ cph_status cph_snapshot_lines(const cph_snapshot *snapshot, const cph_digest *li
     }
     cph_snapshot_unlock(s);
     if (st == CPH_END) st = cph_fail(err, CPH_DATA, "%s: the collection lacks the lines %s", s->name, hex);
-    if (st == CPH_OK) st = cph_zstd_unpack(b, packed.p, packed.n, raw_bytes < LINES_MAX ? raw_bytes : LINES_MAX, err);
+    if (st == CPH_OK)
+        st = cph_zstd_unpack(b, packed.p, packed.n, raw_bytes < LINES_MAX ? raw_bytes : LINES_MAX, err);
     cph_buf_release(&packed);
     if (st == CPH_OK) {
         cph_digest found = cph_sha256_of(b->p + before, b->n - before);
@@ -214,17 +221,19 @@ static cph_status licence_of(cph_snapshot *s, cph_str id, cph_arena *a, cph_json
     return cph_merge_agreeing(out, a, at, n, err);
 }
 
-static cph_status scoped_facts(cph_snapshot *s, cph_str kind, cph_str key, cph_str hex, cph_arena *a, cph_json **out,
-                               cph_err *err)
+static cph_status scoped_facts(cph_snapshot *s, cph_str kind, cph_str key, cph_str hex, cph_arena *a,
+                               cph_json **out, cph_err *err)
 {
     cph_table t = CPH_TABLE_signal;
     cph_str row_name;
     cph_json *row;
-    if (!cph_table_named(kind, &t)) return cph_fail(err, CPH_DATA, "%s: a scope of kind %.*s", s->name, CPH_FMT(kind));
+    if (!cph_table_named(kind, &t))
+        return cph_fail(err, CPH_DATA, "%s: a scope of kind %.*s", s->name, CPH_FMT(kind));
     if (t == CPH_TABLE_licence) return licence_of(s, key, a, out, err);
     CPH_TRY(cph_arena_printf(a, &row_name, err, "%.*s\t%.*s", CPH_FMT(key), CPH_FMT(hex)));
     cph_status st = cph_row_of(s, t, row_name, a, &row, err);
-    if (st == CPH_NO) return cph_fail(err, CPH_DATA, "%s: no %.*s %.*s", s->name, CPH_FMT(kind), CPH_FMT(key));
+    if (st == CPH_NO)
+        return cph_fail(err, CPH_DATA, "%s: no %.*s %.*s", s->name, CPH_FMT(kind), CPH_FMT(key));
     CPH_TRY(st);
     return cph_json_copy(out, a, cph_json_get(row, "facts"), NULL, err);
 }
@@ -239,7 +248,8 @@ static cph_status add_scoped(cph_snapshot *s, cph_work_view *v, cph_str urn, cph
     CPH_TRY(cph_row_seek(s, CPH_TABLE_scope, prefix, &c, err));
     while ((st = cph_row_next_with(s, &c, prefix, a, &row, err)) == CPH_OK) {
         cph_str k = cph_json_get_str(row, "_key"), rest = cph_str_sub(k, prefix.n, k.n);
-        if (!cph_str_split(&rest, '\t', &kind) || !cph_str_split(&rest, '\t', &key) || !cph_str_split(&rest, '\t', &hex))
+        if (!cph_str_split(&rest, '\t', &kind) || !cph_str_split(&rest, '\t', &key) ||
+            !cph_str_split(&rest, '\t', &hex))
             return cph_fail(err, CPH_DATA, "%s: a scope row without its parts", s->name);
         bool licence = cph_str_is(kind, "licence");
         if (licence && cph_str_eq(key, last)) continue; /* another statement of the same licence */
@@ -266,7 +276,8 @@ static cph_status work_view(cph_snapshot *s, cph_str urn, cph_arena *a, cph_json
     return CPH_OK;
 }
 
-cph_status cph_snapshot_work(const cph_snapshot *snapshot, cph_str urn, cph_arena *a, const cph_json **out, cph_err *err)
+cph_status cph_snapshot_work(const cph_snapshot *snapshot, cph_str urn, cph_arena *a, const cph_json **out,
+                             cph_err *err)
 {
     cph_json *view = NULL;
     cph_snapshot *s = cph_snapshot_locked(snapshot);

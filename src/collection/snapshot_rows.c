@@ -22,12 +22,14 @@ static cph_status load_frame(cph_snapshot *s, cph_frame_slot *slot, size_t frame
     slot->frame = SIZE_MAX;
     CPH_TRY(cph_zread_frame(s->rows, frame, &slot->bytes, err));
     uint64_t rows = s->frames[frame].rows, n = 0;
-    if (rows > slot->bytes.n) return cph_fail(err, CPH_DATA, "%s: frame %zu: fewer rows than its index says", s->name, frame);
+    if (rows > slot->bytes.n)
+        return cph_fail(err, CPH_DATA, "%s: frame %zu: fewer rows than its index says", s->name, frame);
     CPH_TRY(cph_realloc(&ends, (rows + 1) * sizeof *slot->ends, err));
     slot->ends = ends;
     for (size_t i = 0; i < slot->bytes.n; i++) {
         if (slot->bytes.p[i] != '\n') continue;
-        if (n == rows) return cph_fail(err, CPH_DATA, "%s: frame %zu: more rows than its index says", s->name, frame);
+        if (n == rows)
+            return cph_fail(err, CPH_DATA, "%s: frame %zu: more rows than its index says", s->name, frame);
         slot->ends[n++] = (uint32_t)i;
     }
     if (n != rows || (n && slot->ends[n - 1] + 1 != slot->bytes.n))
@@ -153,7 +155,8 @@ cph_status cph_row_of(cph_snapshot *s, cph_table t, cph_str key, cph_arena *a, c
 }
 
 /* The next row whose key starts with `prefix`, parsed; CPH_END when there is none. */
-cph_status cph_row_next_with(cph_snapshot *s, cph_cursor *c, cph_str prefix, cph_arena *a, cph_json **out, cph_err *err)
+cph_status cph_row_next_with(cph_snapshot *s, cph_cursor *c, cph_str prefix, cph_arena *a, cph_json **out,
+                             cph_err *err)
 {
     cph_str row, k;
     CPH_TRY(cph_row_next(s, c, &row, err));
@@ -197,9 +200,11 @@ static cph_status read_frame_line(cph_snapshot *s, cph_arena *a, cph_str line, c
     cph_table t = *last;
     cph_frame_info *f = &s->frames[s->n_frames];
     CPH_TRY(cph_json_parse(&v, a, line, s->name, NULL, err));
-    if (!cph_table_named(cph_json_get_str(v, "table"), &t) || t < *last || !cph_json_u64(cph_json_get(v, "rows"), &f->rows) ||
+    if (!cph_table_named(cph_json_get_str(v, "table"), &t) || t < *last ||
+        !cph_json_u64(cph_json_get(v, "rows"), &f->rows) ||
         !cph_json_u64(cph_json_get(v, "start"), &f->start) || f->rows == 0)
-        return cph_fail(err, CPH_DATA, "%s: %s: line %zu is no frame", s->name, CPH_SNAPSHOT_FRAMES, s->n_frames + 1);
+        return cph_fail(err, CPH_DATA, "%s: %s: line %zu is no frame", s->name, CPH_SNAPSHOT_FRAMES,
+                        s->n_frames + 1);
     for (size_t k = *last + 1u; k <= t; k++) s->table_first[k] = s->n_frames;
     *last = t;
     CPH_TRY(cph_arena_str(&s->index, &f->first, cph_json_get_str(v, "first"), err));
@@ -230,7 +235,8 @@ static cph_status read_index(cph_snapshot *s, const char *dir, cph_err *err)
     cph_lines_close(lines);
     cph_arena_release(&a);
     if (st != CPH_END) return st;
-    if (s->n_frames != frames) return cph_fail(err, CPH_DATA, "%s: %zu lines for %zu frames", path, s->n_frames, frames);
+    if (s->n_frames != frames)
+        return cph_fail(err, CPH_DATA, "%s: %zu lines for %zu frames", path, s->n_frames, frames);
     for (size_t k = last + 1u; k <= CPH_N_TABLES; k++) s->table_first[k] = s->n_frames;
     return CPH_OK;
 }
@@ -239,9 +245,11 @@ static cph_status open_lines(cph_snapshot *s, const char *collection, cph_err *e
 {
     char path[CPH_PATH_MAX];
     CPH_TRY(cph_path_join(path, collection, "collection.db", err));
-    if (cph_file_kind_of(path) != CPH_FILE_REGULAR) return cph_fail(err, CPH_IO, "%s: no collection there", collection);
+    if (cph_file_kind_of(path) != CPH_FILE_REGULAR)
+        return cph_fail(err, CPH_IO, "%s: no collection there", collection);
     CPH_TRY(cph_catalogue_open_read(&s->db, path, s->name, err));
-    return cph_sql_prepare(&s->line, s->db, s->name, "SELECT raw_bytes, packed FROM line WHERE digest = ?", err);
+    return cph_sql_prepare(&s->line, s->db, s->name, "SELECT raw_bytes, packed FROM line WHERE digest = ?",
+                           err);
 }
 
 static cph_status open_at(cph_snapshot *s, const char *collection, const cph_digest *digest, cph_err *err)
@@ -256,11 +264,13 @@ static cph_status open_at(cph_snapshot *s, const char *collection, const cph_dig
     CPH_TRY(cph_path_join(path, collection, "snapshots", err));
     CPH_TRY(cph_path_join(dir, path, hex, err));
     snprintf(s->name, sizeof s->name, "%s: snapshot %.12s", collection, hex);
-    if (cph_file_kind_of(dir) != CPH_FILE_DIR) return cph_fail(err, CPH_NO, "%s: no snapshot %s", collection, hex);
+    if (cph_file_kind_of(dir) != CPH_FILE_DIR)
+        return cph_fail(err, CPH_NO, "%s: no snapshot %s", collection, hex);
     CPH_TRY(cph_manifest_open(&m, dir, err));
     cph_digest stated = cph_manifest_digest(m);
     bool is_snapshot = cph_str_is(cph_manifest_kind(m), "snapshot");
-    s->sample = cph_str_is(cph_json_get_str(cph_json_get(cph_manifest_identity(m), "options"), "sample"), "yes");
+    s->sample =
+        cph_str_is(cph_json_get_str(cph_json_get(cph_manifest_identity(m), "options"), "sample"), "yes");
     cph_manifest_close(m);
     if (!is_snapshot || cph_digest_cmp(&stated, &s->digest) != 0)
         return cph_fail(err, CPH_DATA, "%s: its manifest is that of another artefact", s->name);
@@ -270,7 +280,8 @@ static cph_status open_at(cph_snapshot *s, const char *collection, const cph_dig
     return open_lines(s, collection, err);
 }
 
-cph_status cph_snapshot_open(cph_snapshot **out, const char *collection, const cph_digest *digest, cph_err *err)
+cph_status cph_snapshot_open(cph_snapshot **out, const char *collection, const cph_digest *digest,
+                             cph_err *err)
 {
     void *block;
     CPH_TRY(cph_alloc0(&block, sizeof **out, err));

@@ -251,7 +251,9 @@ static cph_status object_files(writer *w, cph_json *row, cph_str key, cph_err *e
     cph_json *list, *f;
     CPH_TRY(cph_json_new(&list, &w->a, CPH_JSON_ARRAY, err));
     cph_status s =
-        ask(w, &q, "SELECT sha256, bytes, role, checksum FROM file WHERE object = ? ORDER BY sha256, role, checksum", err);
+        ask(w, &q,
+            "SELECT sha256, bytes, role, checksum FROM file WHERE object = ? ORDER BY sha256, role, checksum",
+            err);
     if (s == CPH_OK) s = cph_sql_bind(&q, err, "t", key);
     while (s == CPH_OK && (s = cph_sql_step(&q, err)) == CPH_OK) {
         char hex[CPH_HEX_DIGEST];
@@ -375,14 +377,17 @@ static cph_status put_scope(writer *w, const cph_sql *q, cph_err *err)
 static cph_status all_rows(writer *w, cph_err *err)
 {
     CPH_TRY(each_row(w, CPH_TABLE_work, "SELECT urn FROM work ORDER BY urn", put_work, err));
-    CPH_TRY(each_row(w, CPH_TABLE_edition, "SELECT DISTINCT key FROM fact WHERE kind = 'edition' ORDER BY key",
-                     put_edition, err));
+    CPH_TRY(each_row(w, CPH_TABLE_edition,
+                     "SELECT DISTINCT key FROM fact WHERE kind = 'edition' ORDER BY key", put_edition, err));
     CPH_TRY(each_row(w, CPH_TABLE_contributor,
-                     "SELECT DISTINCT key FROM fact WHERE kind = 'work' ORDER BY key", put_contributors, err));
-    CPH_TRY(each_row(w, CPH_TABLE_object,
-                     "SELECT key, source_id, profile, work, edition, meta, divisions, n_pages FROM object ORDER BY key",
-                     put_object, err));
-    CPH_TRY(each_row(w, CPH_TABLE_document, "SELECT id, object, work FROM document ORDER BY id", put_document, err));
+                     "SELECT DISTINCT key FROM fact WHERE kind = 'work' ORDER BY key", put_contributors,
+                     err));
+    CPH_TRY(each_row(
+        w, CPH_TABLE_object,
+        "SELECT key, source_id, profile, work, edition, meta, divisions, n_pages FROM object ORDER BY key",
+        put_object, err));
+    CPH_TRY(each_row(w, CPH_TABLE_document, "SELECT id, object, work FROM document ORDER BY id", put_document,
+                     err));
     CPH_TRY(each_row(w, CPH_TABLE_page,
                      "SELECT object, ord, label, text_file, image_file, width, height, line FROM page "
                      "ORDER BY object, ord", put_page, err));
@@ -422,7 +427,8 @@ static cph_status seal(writer *w, const char *dir, int64_t started, cph_digest *
 {
     cph_json *identity, *run;
     CPH_TRY(cph_identity_new(&identity, &w->a, err));
-    CPH_TRY(cph_identity_option(identity, &w->a, "sample", w->c->sample ? CPH_STR("yes") : CPH_STR("no"), err));
+    CPH_TRY(
+        cph_identity_option(identity, &w->a, "sample", w->c->sample ? CPH_STR("yes") : CPH_STR("no"), err));
     CPH_TRY(cph_identity_version(identity, &w->a, "rows", CPH_STR("1"), err));
     cph_digest root = cph_merkle_root(&w->tree);
     CPH_TRY(cph_identity_root(identity, &w->a, "records_root", &root, err));

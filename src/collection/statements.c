@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const kinds[] = {"work", "edition", "licence", "signal", "block", "determination", "version"};
+static const char *const kinds[] = {"work",  "edition",       "licence", "signal",
+                                    "block", "determination", "version"};
 
 /* Members that say who acted or where a file lay: kept in the catalogue, in no row and no digest. */
 static const char *const personal[] = {"by", "files", "path", NULL};
@@ -80,7 +81,8 @@ static cph_status insert_scopes(cph_collection *c, const new_statement *n, cph_e
     for (const cph_json *w = works ? works->first : NULL; w; w = w->next) {
         cph_str urn = {0};
         if (!cph_json_str(w, &urn))
-            return cph_fail(err, CPH_DATA, "%s %.*s: \"works\" is no array of urns", n->kind, CPH_FMT(n->key));
+            return cph_fail(err, CPH_DATA, "%s %.*s: \"works\" is no array of urns", n->kind,
+                            CPH_FMT(n->key));
         CPH_TRY(insert_scope(c, n, urn, err));
     }
     return CPH_OK;
@@ -96,8 +98,8 @@ static cph_status insert_replaced(cph_collection *c, const new_statement *n, cph
         cph_digest d;
         cph_str hex = {0};
         if (!cph_json_str(r, &hex) || !cph_digest_parse(hex, &d))
-            s = cph_fail(err, CPH_DATA, "%s %.*s: \"replaces\" wants digests of 64 hexadecimal digits", n->kind,
-                         CPH_FMT(n->key));
+            s = cph_fail(err, CPH_DATA, "%s %.*s: \"replaces\" wants digests of 64 hexadecimal digits",
+                         n->kind, CPH_FMT(n->key));
         if (s == CPH_OK) s = cph_sql_bind(&q, err, "ttb", cph_str_of(n->kind), n->key, &d);
         if (s == CPH_OK) s = cph_sql_run(&q, err);
     }
@@ -110,7 +112,8 @@ static cph_status insert_fact(cph_collection *c, const new_statement *n, bool *i
     cph_sql q;
     cph_status s = cph_sql_prepare(&q, c->db, c->path, "INSERT OR IGNORE INTO fact VALUES(?,?,?,?,?)", err);
     if (s == CPH_OK)
-        s = cph_sql_bind(&q, err, "ttbtt", cph_str_of(n->kind), n->key, &n->digest, n->source, cph_buf_view(&n->stored));
+        s = cph_sql_bind(&q, err, "ttbtt", cph_str_of(n->kind), n->key, &n->digest, n->source,
+                         cph_buf_view(&n->stored));
     if (s == CPH_OK) s = cph_sql_run(&q, err);
     if (s == CPH_OK) *is_new = sqlite3_changes(c->db) > 0;
     cph_sql_end(&q);
@@ -183,7 +186,8 @@ cph_status cph_collection_add_fact(cph_collection *c, const char *kind, cph_str 
 
 /* ---- reading ---- */
 
-static cph_status read_statement(const cph_sql *q, cph_arena *a, cph_str key, cph_statement *out, cph_err *err)
+static cph_status read_statement(const cph_sql *q, cph_arena *a, cph_str key, cph_statement *out,
+                                 cph_err *err)
 {
     cph_json *facts;
     cph_str text, source;
@@ -201,7 +205,8 @@ cph_status cph_statements_of(sqlite3 *db, const char *path, const char *kind, cp
     cph_sql q;
     size_t count = 0;
     void *at = NULL;
-    cph_status s = cph_sql_prepare(&q, db, path, "SELECT count(DISTINCT digest) FROM fact WHERE " CPH_LIVE_FACTS, err);
+    cph_status s =
+        cph_sql_prepare(&q, db, path, "SELECT count(DISTINCT digest) FROM fact WHERE " CPH_LIVE_FACTS, err);
     if (s == CPH_OK) s = cph_sql_bind(&q, err, "tt", cph_str_of(kind), key);
     if (s == CPH_OK) s = cph_sql_step(&q, err);
     if (s == CPH_OK) count = (size_t)cph_sql_i64(&q, 0);
@@ -284,8 +289,9 @@ static cph_status work_now(cph_collection *c, cph_str urn, cph_arena *a, cph_jso
     CPH_TRY(cph_statements_of(c->db, c->path, "work", urn, a, &at, &n, err));
     CPH_TRY(cph_merge_work(&work, a, urn, at, n, err));
     CPH_TRY(cph_work_view_new(&v, a, work, err));
-    cph_status s = cph_sql_prepare(&q, c->db, c->path,
-                                   "SELECT kind, key, digest FROM scope WHERE work = ? ORDER BY kind, key, digest", err);
+    cph_status s =
+        cph_sql_prepare(&q, c->db, c->path,
+                        "SELECT kind, key, digest FROM scope WHERE work = ? ORDER BY kind, key, digest", err);
     if (s == CPH_OK) s = cph_sql_bind(&q, err, "t", urn);
     cph_str last = {"", 0};
     while (s == CPH_OK && (s = cph_sql_step(&q, err)) == CPH_OK) {
@@ -316,7 +322,8 @@ static cph_status work_is_known(cph_collection *c, cph_str urn, cph_err *err)
     return cph_hint(err, "colophon rights show %s lists the works", c->path);
 }
 
-cph_status cph_collection_work(cph_collection *c, cph_str urn, cph_arena *a, const cph_json **out, cph_err *err)
+cph_status cph_collection_work(cph_collection *c, cph_str urn, cph_arena *a, const cph_json **out,
+                               cph_err *err)
 {
     cph_json *view;
     cph_collection_lock(c);
@@ -338,20 +345,23 @@ cph_status cph_collection_works(cph_collection *c, cph_work_fn each, void *ctx, 
     return s == CPH_END ? CPH_OK : s;
 }
 
-cph_status cph_collection_statements(cph_collection *c, cph_str urn, cph_statement_fn each, void *ctx, cph_err *err)
+cph_status cph_collection_statements(cph_collection *c, cph_str urn, cph_statement_fn each, void *ctx,
+                                     cph_err *err)
 {
     cph_sql q;
     cph_collection_lock(c);
-    cph_status s = cph_sql_prepare(&q, c->db, c->path,
-                                   "SELECT f.kind, f.key, f.source, f.facts, f.digest, EXISTS (SELECT 1 FROM replaced r"
-                                   " WHERE r.kind = f.kind AND r.key = f.key AND r.digest = f.digest) FROM fact f"
-                                   " WHERE (f.kind = 'work' AND f.key = ?1) OR EXISTS (SELECT 1 FROM scope s WHERE"
-                                   " s.work = ?1 AND s.kind = f.kind AND s.key = f.key AND s.digest = f.digest)"
-                                   " ORDER BY f.kind, f.key, f.digest, f.source", err);
+    cph_status s =
+        cph_sql_prepare(&q, c->db, c->path,
+                        "SELECT f.kind, f.key, f.source, f.facts, f.digest, EXISTS (SELECT 1 FROM replaced r"
+                        " WHERE r.kind = f.kind AND r.key = f.key AND r.digest = f.digest) FROM fact f"
+                        " WHERE (f.kind = 'work' AND f.key = ?1) OR EXISTS (SELECT 1 FROM scope s WHERE"
+                        " s.work = ?1 AND s.kind = f.kind AND s.key = f.key AND s.digest = f.digest)"
+                        " ORDER BY f.kind, f.key, f.digest, f.source",
+                        err);
     if (s == CPH_OK) s = cph_sql_bind(&q, err, "t", urn);
     while (s == CPH_OK && (s = cph_sql_step(&q, err)) == CPH_OK) {
-        cph_statement_view v = {cph_sql_text(&q, 0), cph_sql_text(&q, 1), cph_sql_text(&q, 2), cph_sql_text(&q, 3),
-                                cph_sql_digest(&q, 4), cph_sql_i64(&q, 5) != 0};
+        cph_statement_view v = {cph_sql_text(&q, 0), cph_sql_text(&q, 1),   cph_sql_text(&q, 2),
+                                cph_sql_text(&q, 3), cph_sql_digest(&q, 4), cph_sql_i64(&q, 5) != 0};
         s = each(ctx, &v, err);
     }
     cph_sql_end(&q);

@@ -38,8 +38,10 @@ static bool span_of(cph_str s, cph_day *from, cph_day *to)
     int year, month = 0, day = 0;
     if (s.n != 4 && s.n != 7 && s.n != 10) return false;
     if (!digits(cph_str_sub(s, 0, 4), &year) || year == 0) return false;
-    if (s.n >= 7 && (s.p[4] != '-' || !digits(cph_str_sub(s, 5, 2), &month) || month < 1 || month > 12)) return false;
-    if (s.n == 10 && (s.p[7] != '-' || !digits(cph_str_sub(s, 8, 2), &day) || day < 1 || day > days_in(year, month)))
+    if (s.n >= 7 && (s.p[4] != '-' || !digits(cph_str_sub(s, 5, 2), &month) || month < 1 || month > 12))
+        return false;
+    if (s.n == 10 &&
+        (s.p[7] != '-' || !digits(cph_str_sub(s, 8, 2), &day) || day < 1 || day > days_in(year, month)))
         return false;
     *from = year * 10000 + (month ? month : 1) * 100 + (day ? day : 1);
     *to = year * 10000 + (month ? month : 12) * 100 + (day ? day : month ? days_in(year, month) : 31);
@@ -51,8 +53,8 @@ static bool interval_of(cph_str s, cph_day *from, cph_day *to)
     size_t slash = cph_str_find(s, '/', 0);
     cph_day unused;
     if (slash == SIZE_MAX) return span_of(s, from, to);
-    return span_of(cph_str_sub(s, 0, slash), from, &unused) && span_of(cph_str_sub(s, slash + 1, s.n), &unused, to) &&
-           *from <= *to;
+    return span_of(cph_str_sub(s, 0, slash), from, &unused) &&
+           span_of(cph_str_sub(s, slash + 1, s.n), &unused, to) && *from <= *to;
 }
 
 bool cph_day_parse(cph_str iso, cph_day *out)

@@ -14,7 +14,8 @@ static const cph_str no_basis = {"NONE", 4};
 
 static cph_finding refuse(cph_answer answer, const char *rule, const char *reason, const cph_json *because)
 {
-    return (cph_finding){.answer = answer, .rule = rule, .reason = reason, .basis = no_basis, .because = because};
+    return (cph_finding){
+        .answer = answer, .rule = rule, .reason = reason, .basis = no_basis, .because = because};
 }
 
 static bool is_preparation(cph_purpose p) { return p == CPH_PURPOSE_INGEST || p == CPH_PURPOSE_OCR; }
@@ -33,15 +34,20 @@ static bool block_covers(const cph_ask *q, const cph_json *b)
     for (const cph_json *v = purposes->first; v; v = v->next) {
         cph_purpose known;
         if (v->type != CPH_JSON_STRING) return true;
-        if (!cph_str_is(v->str, "train-*") && !cph_str_is(v->str, "*") && !cph_purpose_parse(v->str, &known)) return true;
+        if (!cph_str_is(v->str, "train-*") && !cph_str_is(v->str, "*") && !cph_purpose_parse(v->str, &known))
+            return true;
     }
     return cph_purpose_listed(purposes, q->p->purpose);
 }
 
 static bool step_blocks(const cph_ask *q, cph_finding *out)
 {
-    static const struct { const char *kind, *reason; } kinds[] = {
-        {"takedown", "block-takedown"}, {"court", "block-court"}, {"privacy", "block-privacy"}, {NULL, "block-suppression"},
+    static const struct { const char *kind, *reason;
+    } kinds[] = {
+        {"takedown", "block-takedown"},
+        {"court", "block-court"},
+        {"privacy", "block-privacy"},
+        {NULL, "block-suppression"},
     };
     for (size_t k = 0; k < 4; k++) {
         for (const cph_json *b = q->c->blocks ? q->c->blocks->first : NULL; b; b = b->next) {
@@ -77,7 +83,8 @@ static bool restriction_against(const cph_ask *q, bool by_person, cph_finding *o
         return true;
     }
     if (restricted(q, "contract-nc")) {
-        bool goes_out = p == CPH_PURPOSE_PUBLISH_CORPUS || p == CPH_PURPOSE_EXPORT || p == CPH_PURPOSE_TRAIN_RELEASE_WEIGHTS;
+        bool goes_out = p == CPH_PURPOSE_PUBLISH_CORPUS || p == CPH_PURPOSE_EXPORT ||
+                        p == CPH_PURPOSE_TRAIN_RELEASE_WEIGHTS;
         bool unknown = q->p->commercial == CPH_COMMERCIAL_UNKNOWN && !by_person;
         *out = refuse(CPH_DENY, "RR-158", "contract-restriction", NULL);
         if (goes_out || commercial_use(q)) return true;
@@ -94,8 +101,12 @@ static bool restriction_against(const cph_ask *q, bool by_person, cph_finding *o
 static cph_status determined(const cph_json *d, cph_finding *out, cph_err *err)
 {
     const cph_json *list = cph_json_get(d, "obligations");
-    cph_finding f = {.answer = CPH_ALLOW, .rule = "RR-152", .reason = "", .basis = cph_json_get_str(d, "basis"),
-                     .by_person = true, .because = d};
+    cph_finding f = {.answer = CPH_ALLOW,
+                     .rule = "RR-152",
+                     .reason = "",
+                     .basis = cph_json_get_str(d, "basis"),
+                     .by_person = true,
+                     .because = d};
     for (const cph_json *o = list ? list->first : NULL; o; o = o->next) {
         if (f.n_obligations == sizeof f.obligations / sizeof f.obligations[0])
             return cph_fail(err, CPH_DATA, "a determination with more than %zu obligations", f.n_obligations);
@@ -114,7 +125,8 @@ static bool step_public_domain(const cph_ask *q, cph_finding *out)
     if (q->part.status != CPH_TERM_PD_ASSUMED || q->reservation) return false;
     out->rule = "RR-142";
     out->basis = CPH_STR("PD-ASSUMED");
-    return cph_json_lists(accepted, cph_str_of(cph_purpose_text(q->p->purpose))) || (q->p->pd_assumed >> q->p->purpose & 1);
+    return cph_json_lists(accepted, cph_str_of(cph_purpose_text(q->p->purpose))) ||
+           (q->p->pd_assumed >> q->p->purpose & 1);
 }
 
 /* RR-009: every rule that an ALLOW rests on must be confirmed; else a person is asked. */
@@ -218,7 +230,8 @@ static cph_status inputs_digest(const cph_ask *q, cph_digest *out, cph_err *err)
     }
     if (q->c->object) {
         CPH_TRY(cph_json_new(&copy, q->a, CPH_JSON_OBJECT, err));
-        CPH_TRY(cph_json_set_str(copy, q->a, "restriction", cph_json_get_str(q->c->object, "restriction"), err));
+        CPH_TRY(
+            cph_json_set_str(copy, q->a, "restriction", cph_json_get_str(q->c->object, "restriction"), err));
         CPH_TRY(cph_json_set(in, q->a, "object", copy, err));
     }
     CPH_TRY(add_nameless(in, q->a, "blocks", q->c->blocks, err));
@@ -241,7 +254,8 @@ static void text_member(cph_jw *w, const char *key, const char *value)
 }
 
 /* Members in canonical order. */
-static cph_status write_record(cph_buf *b, const cph_ask *q, const cph_finding *f, const cph_digest *inputs, cph_err *err)
+static cph_status write_record(cph_buf *b, const cph_ask *q, const cph_finding *f, const cph_digest *inputs,
+                               cph_err *err)
 {
     static const char *const answers[] = {"DENY", "HUMAN", "ALLOW"};
     char as_of[16], day[20], status[48], inputs_hex[CPH_HEX_DIGEST], rules_hex[CPH_HEX_DIGEST];
@@ -292,7 +306,8 @@ static cph_status join_obligations(const cph_ask *q, const cph_finding *f, cph_s
 {
     cph_str all = {"", 0};
     for (size_t i = 0; i < f->n_obligations; i++)
-        CPH_TRY(cph_arena_printf(q->a, &all, err, "%.*s%s%.*s", CPH_FMT(all), i ? " " : "", CPH_FMT(f->obligations[i])));
+        CPH_TRY(cph_arena_printf(q->a, &all, err, "%.*s%s%.*s", CPH_FMT(all), i ? " " : "",
+                                 CPH_FMT(f->obligations[i])));
     *out = all;
     return CPH_OK;
 }
@@ -317,15 +332,17 @@ static cph_status finish(cph_decision *out, cph_ask *q, const cph_finding *f, cp
     return CPH_OK;
 }
 
-cph_status cph_decide(cph_decision *out, cph_arena *a, const cph_case *c, const cph_policy *p, const cph_rulebase *r,
-                      cph_err *err)
+cph_status cph_decide(cph_decision *out, cph_arena *a, const cph_case *c, const cph_policy *p,
+                      const cph_rulebase *r, cph_err *err)
 {
     cph_finding f;
     cph_term_question term = {c->work, p, r};
     cph_ask q = {.a = a, .c = c, .p = p, .r = r};
-    if (p->as_of == 0) return cph_fail(err, CPH_USAGE, "a question about rights needs the day it is asked for (as_of)");
+    if (p->as_of == 0)
+        return cph_fail(err, CPH_USAGE, "a question about rights needs the day it is asked for (as_of)");
     q.part = cph_term_part(&term);
-    if (q.part.status != CPH_TERM_PD) q.reservation = cph_reservation_of(&q); /* RR-186 never binds free works */
+    if (q.part.status != CPH_TERM_PD)
+        q.reservation = cph_reservation_of(&q); /* RR-186 never binds free works */
     CPH_TRY(find(&q, &f, err));
     return finish(out, &q, &f, err);
 }
@@ -333,8 +350,12 @@ cph_status cph_decide(cph_decision *out, cph_arena *a, const cph_case *c, const 
 cph_status cph_case_parse(cph_case *out, cph_work *work, cph_arena *a, const cph_json *view, cph_err *err)
 {
     CPH_TRY(cph_work_parse(work, a, cph_json_get(view, "work"), err));
-    *out = (cph_case){.work = work, .blocks = cph_json_get(view, "blocks"), .licences = cph_json_get(view, "licences"),
-                      .signals = cph_json_get(view, "signals"), .determinations = cph_json_get(view, "determinations"),
-                      .object_id = {"", 0}, .document_id = {"", 0}};
+    *out = (cph_case){.work = work,
+                      .blocks = cph_json_get(view, "blocks"),
+                      .licences = cph_json_get(view, "licences"),
+                      .signals = cph_json_get(view, "signals"),
+                      .determinations = cph_json_get(view, "determinations"),
+                      .object_id = {"", 0},
+                      .document_id = {"", 0}};
     return CPH_OK;
 }

@@ -11,23 +11,28 @@
 /* ---- the term ---- */
 
 /* Section 3.1 in words; %s is the person or "the author". */
-static const struct { const char *reason, *words; } undetermined[] = {
+static const struct { const char *reason, *words;
+} undetermined[] = {
     {"NO_DEATH_DATE", "the year of death of %s is not known well enough"},
     {"NO_PUB_DATE", "the year in which it was made public, or made, is not known well enough"},
     {"DATE_IMPUTED", "the date that decides was filled in by somebody or has no source; it does not count"},
     {"AUTHOR_UNIDENTIFIED", "%s is not identified"},
     {"MULTI_CONTRIBUTOR", "the list of those who contributed is not known to be complete"},
-    {"CORPORATE_OR_COLLECTIVE", "%s is a body, and whether natural authors stand behind it is for a person to say"},
+    {"CORPORATE_OR_COLLECTIVE",
+     "%s is a body, and whether natural authors stand behind it is for a person to say"},
     {"PSEUDONYM", "it is not known whether the pseudonym of %s was disclosed, and the outcomes differ"},
-    {"POSTHUMOUS_FIRST_PUB", "it was first published after its term; the publisher may have a right of its own"},
+    {"POSTHUMOUS_FIRST_PUB",
+     "it was first published after its term; the publisher may have a right of its own"},
     {"UNPUBLISHED", "it is not known whether or when it was made public, or when it was made"},
     {"TRANSLATION_CHAIN", "it is a translation, and the translator is not recorded or not identified"},
     {"ILLUSTRATIONS", "it is illustrated, and the illustrator is not recorded"},
     {"MUSIC_WITH_TEXT", "it is not known whether words and music were made for each other"},
     {"PHOTO_ORIGINALITY", "nobody has decided whether it is a photographic work or a mere picture"},
-    {"SHORTER_TERM_COMPARISON", "neither its origin nor an author is from the EEA: terms must be compared by a person"},
+    {"SHORTER_TERM_COMPARISON",
+     "neither its origin nor an author is from the EEA: terms must be compared by a person"},
     {"CROWN_OR_GOV", "it is an official text, and a person must confirm what it is"},
-    {"COUNTRY_UNKNOWN", "the country of use has no loaded rules, or the country of origin is not known where it decides"},
+    {"COUNTRY_UNKNOWN",
+     "the country of use has no loaded rules, or the country of origin is not known where it decides"},
     {"CONFLICTING_SOURCES", "sources disagree and the outcomes differ"},
     {"EDITION_RIGHT", "it is an edition of an older text, and a national right in the edition may exist"},
 };
@@ -40,7 +45,8 @@ static cph_status name_of(const cph_ask *q, const cph_contributor *c, cph_str *o
     if (!c) return CPH_OK;
     if (c->name.n == 0) return cph_arena_printf(q->a, out, err, "the %.*s", CPH_FMT(c->role));
     if (comma == SIZE_MAX) return cph_arena_printf(q->a, out, err, "%.*s", CPH_FMT(c->name));
-    return cph_arena_printf(q->a, out, err, "%.*s %.*s", CPH_FMT(cph_str_trim(cph_str_sub(c->name, comma + 1, c->name.n))),
+    return cph_arena_printf(q->a, out, err, "%.*s %.*s",
+                            CPH_FMT(cph_str_trim(cph_str_sub(c->name, comma + 1, c->name.n))),
                             CPH_FMT(cph_str_sub(c->name, 0, comma)));
 }
 
@@ -54,8 +60,8 @@ static cph_status say_undetermined(cph_buf *b, const cph_ask *q, cph_str who, cp
         CPH_TRY(cph_buf_printf(b, err, "%.*s", before, undetermined[i].words));
         if (hole) CPH_TRY(cph_buf_printf(b, err, "%.*s%s", CPH_FMT(who), hole + 2));
     }
-    return cph_buf_printf(b, err, " (%s, %s). What is undetermined is treated as in copyright (RR-002).\n", q->part.reason,
-                          q->part.rule);
+    return cph_buf_printf(b, err, " (%s, %s). What is undetermined is treated as in copyright (RR-002).\n",
+                          q->part.reason, q->part.rule);
 }
 
 /* "Ola Nordmann died in 1955." or "It was made public in 1921." */
@@ -63,7 +69,8 @@ static cph_status say_event(cph_buf *b, const cph_ask *q, cph_str who, cph_err *
 {
     const char *event = q->part.event;
     if (!event) return CPH_OK;
-    bool of_person = strcmp(event, "died") == 0 || strcmp(event, "was born") == 0 || strcmp(event, "is alive") == 0;
+    bool of_person =
+        strcmp(event, "died") == 0 || strcmp(event, "was born") == 0 || strcmp(event, "is alive") == 0;
     cph_str subject = of_person ? who : CPH_STR("It");
     char first = subject.n ? subject.p[0] : 'I';
     if (first >= 'a' && first <= 'z') first = (char)(first - 'a' + 'A');
@@ -83,20 +90,25 @@ static cph_status say_term(cph_buf *b, const cph_ask *q, cph_err *err)
     int last = cph_day_year(p->day) - 1;
     CPH_TRY(say_event(b, q, who, err));
     if (p->status == CPH_TERM_PD)
-        return cph_buf_printf(b, err, "Protection lasted until the end of %d (%s). Public domain in %s since %s.\n", last,
-                              p->rule, q->p->forum, day);
+        return cph_buf_printf(b, err,
+                              "Protection lasted until the end of %d (%s). Public domain in %s since %s.\n",
+                              last, p->rule, q->p->forum, day);
     if (p->status == CPH_TERM_PD_ASSUMED)
-        return cph_buf_printf(b, err, "So long ago that it is assumed to be free in %s since %s (%s): an assumption, "
-                                      "no determination.\n", q->p->forum, day, p->rule);
+        return cph_buf_printf(b, err,
+                              "So long ago that it is assumed to be free in %s since %s (%s): an assumption, "
+                              "no determination.\n",
+                              q->p->forum, day, p->rule);
     if (p->at_least)
-        return cph_buf_printf(b, err, "In copyright in %s; free on %s at the earliest (%s).\n", q->p->forum, day, p->rule);
-    return cph_buf_printf(b, err, "Protection lasts until the end of %d (%s). In copyright in %s until %s.\n", last, p->rule,
-                          q->p->forum, day);
+        return cph_buf_printf(b, err, "In copyright in %s; free on %s at the earliest (%s).\n", q->p->forum,
+                              day, p->rule);
+    return cph_buf_printf(b, err, "Protection lasts until the end of %d (%s). In copyright in %s until %s.\n",
+                          last, p->rule, q->p->forum, day);
 }
 
 /* ---- the answer ---- */
 
-static const struct { const char *reason, *words; } reasons[] = {
+static const struct { const char *reason, *words;
+} reasons[] = {
     {"no-basis", "Nothing allows it: no licence or consent covers this use, and the work is not free"},
     {"block-takedown", "The work was taken down"},
     {"block-court", "A court's order stands against it"},
@@ -109,7 +121,8 @@ static const struct { const char *reason, *words; } reasons[] = {
     {"withdrawn", "The rightsholder has withdrawn the work from the agreement"},
     {"edition-withdrawn", "The rightsholder has withdrawn this edition from the agreement"},
     {"embargo", "On the day of the release the publication is not old enough for the agreement"},
-    {"no-release-date", "The agreement's window is measured on the day the model is released: state it (--release)"},
+    {"no-release-date",
+     "The agreement's window is measured on the day the model is released: state it (--release)"},
     {"NO_PUB_DATE", "The agreement asks for a day of publication, and none is known"},
     {"DATE_IMPUTED", "The day of publication was filled in by somebody; it satisfies no window (RR-003)"},
     {"model-licence-too-wide", "The licence of the weights is wider than the agreement allows"},
@@ -150,7 +163,8 @@ static cph_status say_answer(cph_buf *b, const cph_ask *q, const cph_finding *f,
     if (f->answer != CPH_ALLOW)
         CPH_TRY(cph_buf_printf(b, err, "%s (%s, %s).\n", words_of(f->reason), f->reason, f->rule));
     else if (f->by_person)
-        CPH_TRY(cph_buf_printf(b, err, "a person has determined it, basis %.*s (%s).\n", CPH_FMT(f->basis), f->rule));
+        CPH_TRY(cph_buf_printf(b, err, "a person has determined it, basis %.*s (%s).\n", CPH_FMT(f->basis),
+                               f->rule));
     else if (cph_str_is(f->basis, "PD"))
         CPH_TRY(cph_buf_printf(b, err, "the public domain is open to every use (%s).\n", f->rule));
     else

@@ -26,7 +26,10 @@ static const licence_type *type_of(const cph_json *l)
     return NULL;
 }
 
-static bool listed_or_open(const cph_json *list, cph_str word) { return !list || list->n == 0 || cph_json_lists(list, word); }
+static bool listed_or_open(const cph_json *list, cph_str word)
+{
+    return !list || list->n == 0 || cph_json_lists(list, word);
+}
 
 /* Speaks the licence of this work, country, purpose and day at all? */
 static bool speaks(const cph_ask *q, const cph_json *l, const licence_type *t)
@@ -40,7 +43,8 @@ static bool speaks(const cph_ask *q, const cph_json *l, const licence_type *t)
     if (!cph_purpose_listed(cph_json_get(l, "purposes"), q->p->purpose)) return false;
     if (!cph_country_listed(l, q->p->forum) || !cph_in_force(l, q->p->as_of)) return false;
     if (!forms) forms = cph_json_get(params, "forms");
-    return listed_or_open(forms, q->c->work->form) && listed_or_open(cph_json_get(params, "published_in"), q->c->work->origin);
+    return listed_or_open(forms, q->c->work->form) &&
+           listed_or_open(cph_json_get(params, "published_in"), q->c->work->origin);
 }
 
 /* "tiers": an array for all purposes, or an object purpose -> array; absent: all tiers. */
@@ -59,7 +63,8 @@ static bool withdrawn(const cph_ask *q, const cph_json *l, const char *kind)
         cph_day day = 0;
         if (!cph_str_is(cph_json_get_str(s, "signal"), kind)) continue;
         if (id.n && !cph_str_eq(id, cph_json_get_str(l, "id"))) continue;
-        if (cph_day_parse(cph_str_sub(cph_json_get_str(s, "seen_at"), 0, 10), &day) && day > q->p->as_of) continue;
+        if (cph_day_parse(cph_str_sub(cph_json_get_str(s, "seen_at"), 0, 10), &day) && day > q->p->as_of)
+            continue;
         return true;
     }
     return false;
@@ -69,7 +74,8 @@ static bool withdrawn(const cph_ask *q, const cph_json *l, const char *kind)
 static bool window_years(cph_str s, int *out)
 {
     uint64_t n;
-    if (s.n < 2 || s.p[s.n - 1] != 'y' || !cph_str_u64(cph_str_sub(s, 0, s.n - 1), &n) || n > 200) return false;
+    if (s.n < 2 || s.p[s.n - 1] != 'y' || !cph_str_u64(cph_str_sub(s, 0, s.n - 1), &n) || n > 200)
+        return false;
     *out = (int)n;
     return true;
 }
@@ -131,14 +137,16 @@ static const char *fault_of(const cph_ask *q, const cph_json *l, const licence_t
     }
     if (!tier_allowed(q, l)) return "tier";
     if (year_fault(q, l)) return year_fault(q, l);
-    if (q->p->purpose == CPH_PURPOSE_TRAIN_RELEASE_WEIGHTS && !weights_licence_fits(q, cph_json_get_str(l, "licence_at_least")))
+    if (q->p->purpose == CPH_PURPOSE_TRAIN_RELEASE_WEIGHTS &&
+        !weights_licence_fits(q, cph_json_get_str(l, "licence_at_least")))
         return "model-licence-too-wide";
     return window_fault(q, l, answer);
 }
 
 /* ---- the answer ---- */
 
-static cph_status basis_of(const cph_ask *q, const cph_json *l, const licence_type *t, cph_str *out, cph_err *err)
+static cph_status basis_of(const cph_ask *q, const cph_json *l, const licence_type *t, cph_str *out,
+                           cph_err *err)
 {
     cph_str id = cph_json_get_str(l, "id");
     if (t->collective && cph_str_starts(id, "ECL-")) id = cph_str_sub(id, 4, id.n);
@@ -157,12 +165,15 @@ static cph_status oblige(const cph_ask *q, cph_finding *f, const char *what, cph
 
 static bool trains(cph_purpose p)
 {
-    return p == CPH_PURPOSE_TRAIN_RESEARCH || p == CPH_PURPOSE_TRAIN_INTERNAL || p == CPH_PURPOSE_TRAIN_RELEASE_WEIGHTS;
+    return p == CPH_PURPOSE_TRAIN_RESEARCH || p == CPH_PURPOSE_TRAIN_INTERNAL ||
+           p == CPH_PURPOSE_TRAIN_RELEASE_WEIGHTS;
 }
 
-static cph_status obligations_of(const cph_ask *q, const cph_json *l, const licence_type *t, cph_finding *f, cph_err *err)
+static cph_status obligations_of(const cph_ask *q, const cph_json *l, const licence_type *t, cph_finding *f,
+                                 cph_err *err)
 {
-    cph_str none = {"", 0}, id = cph_json_get_str(l, "id"), at_least = cph_json_get_str(l, "licence_at_least");
+    cph_str none = {"", 0}, id = cph_json_get_str(l, "id"),
+            at_least = cph_json_get_str(l, "licence_at_least");
     const cph_json *list = cph_json_get(l, "obligations");
     if (cph_str_starts(id, "ECL-")) id = cph_str_sub(id, 4, id.n);
     if (strcmp(t->rule, "RR-163") == 0 && trains(q->p->purpose)) {
@@ -187,7 +198,8 @@ static bool obligations_known(const cph_json *l)
     return true;
 }
 
-static cph_status judge(const cph_ask *q, const cph_json *l, const licence_type *t, cph_finding *out, cph_err *err)
+static cph_status judge(const cph_ask *q, const cph_json *l, const licence_type *t, cph_finding *out,
+                        cph_err *err)
 {
     cph_finding f = {.rule = t->rule, .reason = "", .basis = CPH_STR("NONE"), .because = l};
     const char *fault = fault_of(q, l, t, &f.answer);

@@ -41,7 +41,12 @@ static cph_part picture(const cph_term_question *q, const cph_contributor *c)
 
     cph_day first = picture_day(q->r, low_year(made), unknown ? 0 : low_year(&c->death));
     cph_day last = picture_day(q->r, high_year(made), unknown ? 0 : high_year(&c->death));
-    cph_part p = {.status = CPH_TERM_PD, .reason = "", .rule = "RR-042", .day = last, .event = "was made", .when = *made};
+    cph_part p = {.status = CPH_TERM_PD,
+                  .reason = "",
+                  .rule = "RR-042",
+                  .day = last,
+                  .event = "was made",
+                  .when = *made};
     if (q->p->as_of >= last) return p;
     p.status = CPH_TERM_IC;
     if (q->p->as_of < first) return p;

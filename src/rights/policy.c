@@ -64,8 +64,11 @@ const char *cph_commercial_text(cph_commercial c) { return commercial_names[c]; 
 
 void cph_policy_init(cph_policy *p)
 {
-    *p = (cph_policy){.purpose = CPH_PURPOSE_TRAIN_INTERNAL, .tier = CPH_TIER_STAFF, .actor = CPH_ACTOR_HERITAGE,
-                      .commercial = CPH_COMMERCIAL_NO, .forum = "NO"};
+    *p = (cph_policy){.purpose = CPH_PURPOSE_TRAIN_INTERNAL,
+                      .tier = CPH_TIER_STAFF,
+                      .actor = CPH_ACTOR_HERITAGE,
+                      .commercial = CPH_COMMERCIAL_NO,
+                      .forum = "NO"};
 }
 
 /* ---- JSON ---- */
@@ -128,7 +131,8 @@ static cph_status parse_extras(cph_policy *p, const cph_json *v, cph_err *err)
     const cph_json *list = cph_json_get(v, "pd_assumed"), *ladder = cph_json_get(v, "ladder");
     if (release.n && !cph_day_parse(release, &p->release))
         return cph_fail(err, CPH_DATA, "policy: \"release\" is no day: %.*s", CPH_FMT(release));
-    if (licence.n >= sizeof p->model_licence) return cph_fail(err, CPH_DATA, "policy: \"model_licence\" is too long");
+    if (licence.n >= sizeof p->model_licence)
+        return cph_fail(err, CPH_DATA, "policy: \"model_licence\" is too long");
     memcpy(p->model_licence, licence.p, licence.n);
     for (const cph_json *e = list ? list->first : NULL; e; e = e->next) {
         cph_purpose accepted;
@@ -149,7 +153,8 @@ cph_status cph_policy_parse(cph_policy *out, const cph_json *v, cph_err *err)
         !cph_tier_parse(cph_json_get_str(v, "tier"), &p.tier) ||
         !cph_actor_parse(cph_json_get_str(v, "actor"), &p.actor) ||
         !cph_commercial_parse(cph_json_get_str(v, "commercial"), &p.commercial) || forum.n != 2)
-        return cph_fail(err, CPH_DATA, "policy: wants purpose, tier, actor, commercial and forum out of the closed lists");
+        return cph_fail(err, CPH_DATA,
+                        "policy: wants purpose, tier, actor, commercial and forum out of the closed lists");
     memcpy(p.forum, forum.p, 2);
     CPH_TRY(parse_extras(&p, v, err));
     *out = p;
@@ -182,5 +187,6 @@ bool cph_policy_covers(const cph_policy *sealed, const cph_policy *asked)
     bool tier = sealed->tier == asked->tier || (tiers[sealed->tier] >> asked->tier & 1);
     bool commercial = asked->commercial == CPH_COMMERCIAL_NO || sealed->commercial == CPH_COMMERCIAL_YES ||
                       sealed->commercial == asked->commercial;
-    return purpose && tier && commercial && sealed->actor == asked->actor && strcmp(sealed->forum, asked->forum) == 0;
+    return purpose && tier && commercial && sealed->actor == asked->actor &&
+           strcmp(sealed->forum, asked->forum) == 0;
 }

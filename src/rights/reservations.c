@@ -49,7 +49,8 @@ static bool words_are_purposes(const cph_json *list)
     for (const cph_json *v = list->first; v; v = v->next) {
         cph_purpose unused;
         if (v->type != CPH_JSON_STRING) return false;
-        if (!cph_str_is(v->str, "*") && !cph_str_is(v->str, "train-*") && !cph_purpose_parse(v->str, &unused)) return false;
+        if (!cph_str_is(v->str, "*") && !cph_str_is(v->str, "train-*") && !cph_purpose_parse(v->str, &unused))
+            return false;
     }
     return true;
 }
@@ -101,8 +102,9 @@ bool cph_is_after_reservation(const cph_ask *q, cph_day day)
 
 bool cph_basis_known(cph_str basis)
 {
-    static const char *const list[] = {"PD", "LIC-OPEN", "LIC-CONTRACT", "ECL", "CONSENT", "DSM3", "DSM4", "UK-29A",
-                                       "OOCW-LIC", "OOCW-EXC", "ORPHAN", "PRESERVATION", "LEGALDEP-ONSITE"};
+    static const char *const list[] = {"PD",     "LIC-OPEN",     "LIC-CONTRACT",   "ECL",      "CONSENT",
+                                       "DSM3",   "DSM4",         "UK-29A",         "OOCW-LIC", "OOCW-EXC",
+                                       "ORPHAN", "PRESERVATION", "LEGALDEP-ONSITE"};
     size_t n = cph_str_find(basis, '(', 0);
     cph_str stem = n == SIZE_MAX ? basis : cph_str_sub(basis, 0, n);
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
@@ -113,9 +115,9 @@ bool cph_basis_known(cph_str basis)
 bool cph_obligation_known(cph_str o)
 {
     static const char *const list[] = {
-        "attribution", "delete-after", "secure-storage", "no-publish-corpus", "no-display", "licence-at-least",
-        "release-licence-review", "use-restrictions", "remuneration-count", "audit-gate", "guard-on",
-        "moral-rights-notice", "name-source",
+        "attribution",      "delete-after",           "secure-storage",   "no-publish-corpus",  "no-display",
+        "licence-at-least", "release-licence-review", "use-restrictions", "remuneration-count", "audit-gate",
+        "guard-on",         "moral-rights-notice",    "name-source",
     };
     size_t n = cph_str_find(o, '(', 0);
     cph_str stem = n == SIZE_MAX ? o : cph_str_sub(o, 0, n);
@@ -128,7 +130,9 @@ static bool allows(const cph_ask *q, const cph_json *d)
 {
     cph_day on = 0;
     const cph_json *obligations = cph_json_get(d, "obligations");
-    if (!cph_str_is(cph_json_get_str(d, "decision"), "ALLOW") || !cph_basis_known(cph_json_get_str(d, "basis"))) return false;
+    if (!cph_str_is(cph_json_get_str(d, "decision"), "ALLOW") ||
+        !cph_basis_known(cph_json_get_str(d, "basis")))
+        return false;
     if (!cph_day_parse(cph_json_get_str(d, "on"), &on) || on > q->p->as_of) return false;
     for (const cph_json *o = obligations ? obligations->first : NULL; o; o = o->next)
         if (!cph_obligation_known(o->str)) return false;

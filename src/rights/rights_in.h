@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rights_in.h - what the files of this room share: the rule base's insides, parts of a work, steps of a decision. */
+/* rights_in.h - what the files of this room share: the rule base's insides, parts of a work, steps of a
+ * decision. */
 #ifndef CPH_RIGHTS_IN_H
 #define CPH_RIGHTS_IN_H
 
@@ -64,7 +65,8 @@ typedef struct cph_term_question {
 cph_day cph_first_free_day(int event_year, int term_years); /* RR-004 */
 bool cph_date_vouched(const cph_date *d);                   /* RR-003: known, not imputed, has a source */
 /* RR-003, 005, 010 for a term that runs from one date. */
-cph_part cph_part_from(const cph_term_question *q, const cph_date *d, int years, const char *rule, const char *missing);
+cph_part cph_part_from(const cph_term_question *q, const cph_date *d, int years, const char *rule,
+                       const char *missing);
 cph_part cph_part_open(const char *reason, const char *rule); /* undetermined */
 /* RR-006: agreement of two branches, else `reason` under `rule`. */
 cph_part cph_part_either(const cph_part *x, const cph_part *y, const char *reason, const char *rule);
@@ -104,7 +106,7 @@ cph_status cph_step_licences(cph_ask *q, cph_finding *out, bool *found, cph_err 
 const cph_json *cph_reservation_of(const cph_ask *q);
 bool cph_is_after_reservation(const cph_ask *q, cph_day day); /* also true where nothing is reserved */
 bool cph_obligation_known(cph_str o);                          /* of the closed list of 4.2 */
-bool cph_basis_known(cph_str basis);                           /* of the closed list of 2.2, an id in brackets */
+bool cph_basis_known(cph_str basis); /* of the closed list of 2.2, an id in brackets */
 /* The strongest determination of a person for the question, or NULL; DENY beats ALLOW. */
 const cph_json *cph_determination_of(const cph_ask *q);
 bool cph_purpose_listed(const cph_json *list, cph_purpose p); /* "*", "train-*", names */

@@ -42,14 +42,18 @@ int cph_rule_number(const cph_rulebase *r, const char *id, const char *name)
     return rule && cph_json_i64(cph_json_get(rule->params, name), &v) && v > 0 && v < 10000 ? (int)v : 0;
 }
 
-bool cph_rulebase_has_forum(const cph_rulebase *r, const char *forum) { return cph_json_lists(r->forums, cph_str_of(forum)); }
+bool cph_rulebase_has_forum(const cph_rulebase *r, const char *forum)
+{
+    return cph_json_lists(r->forums, cph_str_of(forum));
+}
 
 /* ---- reading ---- */
 
 static cph_status day_or_open(cph_day *out, const cph_json *v, const char *key, cph_str id, cph_err *err)
 {
     cph_str s = cph_json_get_str(v, key);
-    if (s.n && !cph_day_parse(s, out)) return cph_fail(err, CPH_DATA, "rule %.*s: \"%s\" is no day", CPH_FMT(id), key);
+    if (s.n && !cph_day_parse(s, out))
+        return cph_fail(err, CPH_DATA, "rule %.*s: \"%s\" is no day", CPH_FMT(id), key);
     return CPH_OK;
 }
 
@@ -58,12 +62,15 @@ static cph_status read_rule(cph_rule *out, const cph_rulebase *r, const cph_json
     cph_rule rule = {.id = cph_json_get_str(v, "id"), .title = cph_json_get_str(v, "title"),
                      .confirmed_by = cph_str_trim(cph_json_get_str(v, "confirmed_by")),
                      .countries = cph_json_get(v, "countries"), .params = cph_json_get(v, "params")};
-    if (!cph_str_starts(rule.id, "RR-")) return cph_fail(err, CPH_DATA, "line %u: a rule without an id RR-...", v->line);
+    if (!cph_str_starts(rule.id, "RR-"))
+        return cph_fail(err, CPH_DATA, "line %u: a rule without an id RR-...", v->line);
     for (size_t i = 0; i < r->n_rules; i++)
         if (cph_str_eq(r->rules[i].id, rule.id))
             return cph_fail(err, CPH_DATA, "line %u: rule %.*s stands twice", v->line, CPH_FMT(rule.id));
-    if (!rule.countries || rule.countries->type != CPH_JSON_ARRAY || !rule.params || rule.params->type != CPH_JSON_OBJECT)
-        return cph_fail(err, CPH_DATA, "rule %.*s: wants \"countries\" (array) and \"params\" (object)", CPH_FMT(rule.id));
+    if (!rule.countries || rule.countries->type != CPH_JSON_ARRAY || !rule.params ||
+        rule.params->type != CPH_JSON_OBJECT)
+        return cph_fail(err, CPH_DATA, "rule %.*s: wants \"countries\" (array) and \"params\" (object)",
+                        CPH_FMT(rule.id));
     CPH_TRY(day_or_open(&rule.from, v, "from", rule.id, err));
     CPH_TRY(day_or_open(&rule.to, v, "to", rule.id, err));
     *out = rule;
@@ -73,18 +80,22 @@ static cph_status read_rule(cph_rule *out, const cph_rulebase *r, const cph_json
 static cph_status complete(const cph_rulebase *r, cph_err *err)
 {
     static const char *const applied[] = {CPH_RULES_APPLIED};
-    static const struct { const char *id, *name; } numbers[] = {
-        {"RR-020", "years"}, {"RR-021", "years"}, {"RR-022", "years"}, {"RR-025", "years"}, {"RR-026", "years"},
-        {"RR-026", "protected_from_death"}, {"RR-027", "years"}, {"RR-028", "years"}, {"RR-028", "after"},
-        {"RR-029", "years"}, {"RR-032", "years"}, {"RR-042", "death"}, {"RR-042", "made"}, {"RR-042", "former_made"},
-        {"RR-042", "former_last_year"}, {"RR-140", "years"},
+    static const struct { const char *id, *name;
+    } numbers[] = {
+        {"RR-020", "years"}, {"RR-021", "years"},       {"RR-022", "years"},
+        {"RR-025", "years"}, {"RR-026", "years"},       {"RR-026", "protected_from_death"},
+        {"RR-027", "years"}, {"RR-028", "years"},       {"RR-028", "after"},
+        {"RR-029", "years"}, {"RR-032", "years"},       {"RR-042", "death"},
+        {"RR-042", "made"},  {"RR-042", "former_made"}, {"RR-042", "former_last_year"},
+        {"RR-140", "years"},
     };
     for (size_t i = 0; i < sizeof applied / sizeof applied[0]; i++)
         if (!cph_rule_of(r, applied[i])) return cph_fail(err, CPH_DATA, "rule %s is missing", applied[i]);
     /* A term of no years would set works free: a missing number is an error, not a zero. */
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (!cph_rule_number(r, numbers[i].id, numbers[i].name))
-            return cph_fail(err, CPH_DATA, "rule %s: the number \"%s\" is missing", numbers[i].id, numbers[i].name);
+            return cph_fail(err, CPH_DATA, "rule %s: the number \"%s\" is missing", numbers[i].id,
+                            numbers[i].name);
     return CPH_OK;
 }
 
@@ -97,7 +108,8 @@ static cph_status parse(cph_rulebase *r, cph_str text, const char *name, cph_err
     CPH_TRY(cph_arena_str(&r->a, &copy, text, err));
     CPH_TRY(cph_json_parse(&v, &r->a, copy, name, NULL, err));
     const cph_json *rules = cph_json_get(v, "rules");
-    if (!cph_json_i64(cph_json_get(v, "v"), &version) || version != 1 || !rules || rules->type != CPH_JSON_ARRAY)
+    if (!cph_json_i64(cph_json_get(v, "v"), &version) || version != 1 || !rules ||
+        rules->type != CPH_JSON_ARRAY)
         return cph_fail(err, CPH_DATA, "is no rule base of version 1");
     r->name = cph_json_get_str(v, "name");
     r->notice = cph_json_get_str(v, "notice");

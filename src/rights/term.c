@@ -11,7 +11,10 @@
 
 /* ---- days and single dates ---- */
 
-cph_day cph_first_free_day(int event_year, int term_years) { return (event_year + term_years + 1) * 10000 + 101; } /* RR-004 */
+cph_day cph_first_free_day(int event_year, int term_years)
+{
+    return (event_year + term_years + 1) * 10000 + 101;
+} /* RR-004 */
 
 bool cph_date_vouched(const cph_date *d)
 {
@@ -37,21 +40,24 @@ cph_part cph_part_open(const char *reason, const char *rule)
 static cph_part of_interval(const cph_term_question *q, cph_day from, cph_day to, int years, const char *rule,
                             const char *missing)
 {
-    cph_day first = cph_first_free_day(cph_day_year(from), years), last = cph_first_free_day(cph_day_year(to), years);
+    cph_day first = cph_first_free_day(cph_day_year(from), years),
+            last = cph_first_free_day(cph_day_year(to), years);
     cph_part p = {.status = CPH_TERM_PD, .reason = "", .rule = rule, .day = last};
     if (q->p->as_of >= last) return p;
     p.status = CPH_TERM_IC;
     return q->p->as_of < first ? p : cph_part_open(missing, "RR-005");
 }
 
-cph_part cph_part_from(const cph_term_question *q, const cph_date *d, int years, const char *rule, const char *missing)
+cph_part cph_part_from(const cph_term_question *q, const cph_date *d, int years, const char *rule,
+                       const char *missing)
 {
     if (!cph_date_known(d)) return cph_part_open(missing, rule);
     if (!cph_date_vouched(d)) return cph_part_open("DATE_IMPUTED", "RR-003");
     cph_part p = of_interval(q, d->from, d->to, years, rule, missing);
     if (d->alt_from) { /* RR-010: each source alone */
         cph_part other = of_interval(q, d->alt_from, d->alt_to, years, rule, missing);
-        if (p.status != other.status || p.status == CPH_TERM_UND) return cph_part_open("CONFLICTING_SOURCES", "RR-010");
+        if (p.status != other.status || p.status == CPH_TERM_UND)
+            return cph_part_open("CONFLICTING_SOURCES", "RR-010");
         if (other.day > p.day) p.day = other.day;
     }
     p.when = *d;
@@ -77,21 +83,23 @@ static int publication_ladder(const cph_term_question *q)
     return cph_str_is(q->w->origin, q->p->forum) ? l->home : l->foreign;
 }
 
-static bool assumed(const cph_term_question *q, const cph_date *d, int years, const char *rule, const char *event,
-                    cph_part *out)
+static bool assumed(const cph_term_question *q, const cph_date *d, int years, const char *rule,
+                    const char *event, cph_part *out)
 {
     if (years == 0 || !cph_date_vouched(d)) return false;
     cph_day latest = d->alt_to > d->to ? d->alt_to : d->to;
     cph_day day = cph_first_free_day(cph_day_year(latest), years);
     if (q->p->as_of < day) return false;
-    *out = (cph_part){.status = CPH_TERM_PD_ASSUMED, .reason = "", .rule = rule, .day = day, .event = event, .when = *d};
+    *out = (cph_part){
+        .status = CPH_TERM_PD_ASSUMED, .reason = "", .rule = rule, .day = day, .event = event, .when = *d};
     return true;
 }
 
 bool cph_part_ladder(const cph_term_question *q, const cph_date *birth, cph_part *out)
 {
     if (!q->p->ladder.on) return false;
-    if (birth && assumed(q, birth, cph_rule_number(q->r, "RR-140", "years"), "RR-140", "was born", out)) return true;
+    if (birth && assumed(q, birth, cph_rule_number(q->r, "RR-140", "years"), "RR-140", "was born", out))
+        return true;
     return assumed(q, &q->w->pub, publication_ladder(q), "RR-141", "was published", out);
 }
 
@@ -101,7 +109,8 @@ static const char *rule_of_role(const cph_work *w, const cph_contributor *c)
 {
     static const char *const separable[] = {"preface", "notes", "translator", "illustrator", "photographer"};
     if (cph_contributor_is(c, "joint")) return "RR-021";
-    if (cph_str_is(w->form, "song") && (cph_contributor_is(c, "lyricist") || cph_contributor_is(c, "composer")))
+    if (cph_str_is(w->form, "song") &&
+        (cph_contributor_is(c, "lyricist") || cph_contributor_is(c, "composer")))
         return "RR-026";
     if (cph_str_is(w->form, "film")) return "RR-027";
     for (size_t i = 0; i < sizeof separable / sizeof separable[0]; i++)
@@ -235,7 +244,8 @@ static void add_missing_parts(const cph_term_question *q, combined *c)
         add_part(c, &p);
     }
     if (cph_str_is(w->form, "film") && !complete &&
-        !(has_role(w, "director") && has_role(w, "screenplay") && has_role(w, "dialogue") && has_role(w, "filmcomposer"))) {
+        !(has_role(w, "director") && has_role(w, "screenplay") && has_role(w, "dialogue") &&
+          has_role(w, "filmcomposer"))) {
         p = cph_part_open("MULTI_CONTRIBUTOR", "RR-033");
         add_part(c, &p);
     }
@@ -291,7 +301,8 @@ static bool was_protected_in_2013(const cph_term_question *q)
         const cph_contributor *c = &q->w->contributors[i];
         bool counts = cph_contributor_is(c, "lyricist") || cph_contributor_is(c, "composer");
         cph_day latest = c->death.alt_to > c->death.to ? c->death.alt_to : c->death.to;
-        if (counts && (latest == 0 || cph_day_year(latest) >= limit)) return true; /* unknown counts as protected */
+        if (counts && (latest == 0 || cph_day_year(latest) >= limit))
+            return true; /* unknown counts as protected */
     }
     return false;
 }
@@ -299,7 +310,9 @@ static bool was_protected_in_2013(const cph_term_question *q)
 static cph_part of_song(const cph_term_question *q)
 {
     cph_str part = cph_work_flag(q->w, "part"), together = cph_work_flag(q->w, "together");
-    const char *role = cph_str_is(part, "lyrics") ? "lyricist" : cph_str_is(part, "music") ? "composer" : NULL;
+    const char *role = cph_str_is(part, "lyrics")  ? "lyricist"
+                       : cph_str_is(part, "music") ? "composer"
+                                                   : NULL;
     if (!role) return of_all_parts(q);
     cph_part own = of_song_roles(q, role);
     if (cph_str_is(together, "no") || !was_protected_in_2013(q)) return own;
@@ -325,7 +338,8 @@ static cph_part of_edition(const cph_term_question *q)
 {
     cph_part text = q->w->n_contributors ? of_all_parts(q) : of_nobody(q);
     if (text.status == CPH_TERM_IC || text.status == CPH_TERM_UND) return text;
-    cph_part right = cph_part_from(q, &q->w->pub, cph_rule_number(q->r, "RR-029", "years"), "RR-029", "EDITION_RIGHT");
+    cph_part right =
+        cph_part_from(q, &q->w->pub, cph_rule_number(q->r, "RR-029", "years"), "RR-029", "EDITION_RIGHT");
     if (right.status != CPH_TERM_PD) return cph_part_open("EDITION_RIGHT", "RR-029");
     right.event = "was published";
     if (text.day > right.day) right.day = text.day;
@@ -344,7 +358,8 @@ static int last_protected_year(const cph_term_question *q)
         if (cph_contributor_is(c, "anon")) continue;
         all_unsigned = false;
         if (!cph_date_vouched(&c->death)) return 0;
-        cph_day d = c->death.alt_from && c->death.alt_from < c->death.from ? c->death.alt_from : c->death.from;
+        cph_day d =
+            c->death.alt_from && c->death.alt_from < c->death.from ? c->death.alt_from : c->death.from;
         if (cph_day_year(d) > earliest) earliest = cph_day_year(d);
     }
     if (all_unsigned) earliest = cph_date_vouched(&w->made) ? cph_day_year(w->made.from) : 0;
@@ -357,7 +372,8 @@ static cph_part late_publication(const cph_term_question *q, cph_part p)
     const cph_work *w = q->w;
     cph_str late = cph_work_flag(w, "late_first_pub");
     int limit = last_protected_year(q);
-    if ((p.status != CPH_TERM_PD && p.status != CPH_TERM_PD_ASSUMED) || cph_str_is(w->form, "photo")) return p;
+    if ((p.status != CPH_TERM_PD && p.status != CPH_TERM_PD_ASSUMED) || cph_str_is(w->form, "photo"))
+        return p;
     if (!cph_date_vouched(&w->pub) || limit == 0 || cph_str_is(late, "no")) return p;
     cph_day published = w->pub.alt_to > w->pub.to ? w->pub.alt_to : w->pub.to;
     if (cph_day_year(published) <= limit) return p;
@@ -407,11 +423,14 @@ cph_part cph_term_part(const cph_term_question *q)
     return compare_terms(q, late_publication(q, p));
 }
 
-cph_status cph_term_of(cph_term *out, const cph_work *w, const cph_policy *p, const cph_rulebase *r, cph_err *err)
+cph_status cph_term_of(cph_term *out, const cph_work *w, const cph_policy *p, const cph_rulebase *r,
+                       cph_err *err)
 {
     cph_term_question q = {w, p, r};
-    if (p->as_of == 0) return cph_fail(err, CPH_USAGE, "a question about rights needs the day it is asked for (as_of)");
+    if (p->as_of == 0)
+        return cph_fail(err, CPH_USAGE, "a question about rights needs the day it is asked for (as_of)");
     cph_part part = cph_term_part(&q);
-    *out = (cph_term){part.status, part.status == CPH_TERM_UND ? part.reason : "", part.day, part.at_least, part.rule};
+    *out = (cph_term){part.status, part.status == CPH_TERM_UND ? part.reason : "", part.day, part.at_least,
+                      part.rule};
     return CPH_OK;
 }

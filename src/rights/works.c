@@ -9,12 +9,13 @@
 #include <string.h>
 
 static const char *const roles[] = {
-    "author", "joint", "lyricist", "composer", "translator", "illustrator", "notes", "preface", "photographer",
-    "director", "screenplay", "dialogue", "filmcomposer", "camera", "corp", "pseud", "anon", NULL,
+    "author",       "joint",   "lyricist",     "composer", "translator", "illustrator",
+    "notes",        "preface", "photographer", "director", "screenplay", "dialogue",
+    "filmcomposer", "camera",  "corp",         "pseud",    "anon",       NULL,
 };
 static const char *const forms[] = {
-    "book", "article", "newspaper_issue", "periodical_issue", "song", "music", "photo", "letter", "film", "gov_doc",
-    "edition", "report", "map", "web", NULL,
+    "book", "article", "newspaper_issue", "periodical_issue", "song", "music", "photo", "letter",
+    "film", "gov_doc", "edition",         "report",           "map",  "web",   NULL,
 };
 static const char *const published_words[] = {"yes", "no", "unknown", NULL};
 static const char *const contributor_flags[] = {"mplf", "nomplf", "unid", "living", NULL};
@@ -31,14 +32,16 @@ static bool listed(cph_str s, const char *const *list)
 }
 
 /* A string member out of a list; absent stays empty. */
-static cph_status word_of(cph_str *out, const cph_json *v, const char *key, const char *const *list, cph_err *err)
+static cph_status word_of(cph_str *out, const cph_json *v, const char *key, const char *const *list,
+                          cph_err *err)
 {
     const cph_json *m = cph_json_get(v, key);
     cph_str s = {"", 0};
     if (!m || m->type == CPH_JSON_NULL) return CPH_OK;
     if (!cph_json_str(m, &s)) return cph_fail(err, CPH_DATA, "line %u: \"%s\" is no string", m->line, key);
     if (list && s.n && !listed(s, list))
-        return cph_fail(err, CPH_DATA, "line %u: \"%s\" has the unknown value \"%.*s\"", m->line, key, CPH_FMT(s));
+        return cph_fail(err, CPH_DATA, "line %u: \"%s\" has the unknown value \"%.*s\"", m->line, key,
+                        CPH_FMT(s));
     *out = s;
     return CPH_OK;
 }
@@ -52,8 +55,8 @@ static cph_status country_of(cph_str *out, const cph_json *v, const char *key, c
     while (s.n && cph_str_split(&rest, '+', &part)) {
         bool ok = part.n == 2 && part.p[0] >= 'A' && part.p[0] <= 'Z' && part.p[1] >= 'A' && part.p[1] <= 'Z';
         if (!ok)
-            return cph_fail(err, CPH_DATA, "line %u: \"%s\" is no country: \"%.*s\" (two capital letters)", v->line, key,
-                            CPH_FMT(s));
+            return cph_fail(err, CPH_DATA, "line %u: \"%s\" is no country: \"%.*s\" (two capital letters)",
+                            v->line, key, CPH_FMT(s));
     }
     *out = s;
     return CPH_OK;
@@ -69,7 +72,8 @@ static cph_status date_of(cph_date *out, const cph_json *v, const char *key, cph
         CPH_TRY(word_of(&value, m, "value", NULL, err));
         CPH_TRY(word_of(&source, m, "source", NULL, err));
     } else if (!cph_json_str(m, &value)) {
-        return cph_fail(err, CPH_DATA, "line %u: \"%s\" is neither {\"value\", \"source\"} nor a string", m->line, key);
+        return cph_fail(err, CPH_DATA, "line %u: \"%s\" is neither {\"value\", \"source\"} nor a string",
+                        m->line, key);
     }
     if (value.n == 0) return CPH_OK;
     cph_status s = cph_date_parse(out, value, source, err);
@@ -84,16 +88,20 @@ static cph_status flags_of(cph_str *out, cph_arena *a, const cph_json *v, cph_er
     if (!m || m->type == CPH_JSON_NULL) return CPH_OK;
     if (m->type == CPH_JSON_ARRAY) {
         for (const cph_json *f = m->first; f; f = f->next) {
-            if (!cph_json_str(f, &part)) return cph_fail(err, CPH_DATA, "line %u: a flag is no string", m->line);
-            CPH_TRY(cph_arena_printf(a, &joined, err, "%.*s%s%.*s", CPH_FMT(joined), joined.n ? "+" : "", CPH_FMT(part)));
+            if (!cph_json_str(f, &part))
+                return cph_fail(err, CPH_DATA, "line %u: a flag is no string", m->line);
+            CPH_TRY(cph_arena_printf(a, &joined, err, "%.*s%s%.*s", CPH_FMT(joined), joined.n ? "+" : "",
+                                     CPH_FMT(part)));
         }
     } else if (!cph_json_str(m, &joined)) {
-        return cph_fail(err, CPH_DATA, "line %u: a contributor's \"flags\" are a string or an array", m->line);
+        return cph_fail(err, CPH_DATA, "line %u: a contributor's \"flags\" are a string or an array",
+                        m->line);
     }
     rest = joined;
     while (joined.n && cph_str_split(&rest, '+', &part))
         if (!listed(part, contributor_flags))
-            return cph_fail(err, CPH_DATA, "line %u: unknown contributor flag \"%.*s\"", m->line, CPH_FMT(part));
+            return cph_fail(err, CPH_DATA, "line %u: unknown contributor flag \"%.*s\"", m->line,
+                            CPH_FMT(part));
     *out = joined;
     return CPH_OK;
 }
@@ -101,7 +109,8 @@ static cph_status flags_of(cph_str *out, cph_arena *a, const cph_json *v, cph_er
 static cph_status contributor_of(cph_contributor *out, cph_arena *a, const cph_json *v, cph_err *err)
 {
     cph_contributor c = {.role = {"", 0}, .name = {"", 0}, .nationality = {"", 0}, .flags = {"", 0}};
-    if (v->type != CPH_JSON_OBJECT) return cph_fail(err, CPH_DATA, "line %u: a contributor is an object", v->line);
+    if (v->type != CPH_JSON_OBJECT)
+        return cph_fail(err, CPH_DATA, "line %u: a contributor is an object", v->line);
     CPH_TRY(word_of(&c.role, v, "role", roles, err));
     CPH_TRY(word_of(&c.name, v, "name", NULL, err));
     CPH_TRY(country_of(&c.nationality, v, "nationality", err));
@@ -118,7 +127,8 @@ static cph_status contributors_of(cph_work *w, cph_arena *a, const cph_json *fac
     const cph_json *list = cph_json_get(facts, "contributors");
     void *at;
     if (!list || list->type == CPH_JSON_NULL) return CPH_OK;
-    if (list->type != CPH_JSON_ARRAY) return cph_fail(err, CPH_DATA, "line %u: \"contributors\" is no array", list->line);
+    if (list->type != CPH_JSON_ARRAY)
+        return cph_fail(err, CPH_DATA, "line %u: \"contributors\" is no array", list->line);
     CPH_TRY(cph_arena_alloc0(a, &at, list->n + 1u, sizeof *w->contributors, err));
     w->contributors = at;
     for (const cph_json *c = list->first; c; c = c->next) {
@@ -135,7 +145,8 @@ static cph_status restriction_of(cph_work *w, const cph_json *facts, cph_err *er
     cph_str rest = w->restriction, part;
     while (w->restriction.n && cph_str_split(&rest, '+', &part))
         if (!listed(part, restrictions))
-            return cph_fail(err, CPH_DATA, "line %u: unknown restriction \"%.*s\"", facts->line, CPH_FMT(part));
+            return cph_fail(err, CPH_DATA, "line %u: unknown restriction \"%.*s\"", facts->line,
+                            CPH_FMT(part));
     return CPH_OK;
 }
 
@@ -163,8 +174,17 @@ static cph_status fill_work(cph_work *w, cph_arena *a, const cph_json *facts, cp
 cph_status cph_work_parse(cph_work *out, cph_arena *a, const cph_json *facts, cph_err *err)
 {
     cph_str none = {"", 0};
-    cph_work w = {.facts = facts, .restriction = none, .acquired_via = none, .urn = none, .title = none, .origin = none, .form = none, .published = none, .language = none};
-    if (!facts || facts->type != CPH_JSON_OBJECT) return cph_fail(err, CPH_DATA, "a work's facts are no JSON object");
+    cph_work w = {.facts = facts,
+                  .restriction = none,
+                  .acquired_via = none,
+                  .urn = none,
+                  .title = none,
+                  .origin = none,
+                  .form = none,
+                  .published = none,
+                  .language = none};
+    if (!facts || facts->type != CPH_JSON_OBJECT)
+        return cph_fail(err, CPH_DATA, "a work's facts are no JSON object");
     cph_status s = fill_work(&w, a, facts, err);
     if (s != CPH_OK) return w.urn.n ? cph_err_prefix(err, "work %.*s", CPH_FMT(w.urn)) : s;
     *out = w;

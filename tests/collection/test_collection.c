@@ -77,10 +77,18 @@ static void make_little(little *l, const char *id, const char *work, const char 
         l->pages[i] = (cph_page_record){.order = i + 1, .label = CPH_STR("x"), .text_file = l->file.sha256,
                                         .lines_json = cph_str_of(i == 1 ? "" : l->lines[i])};
     }
-    l->problem = (cph_problem){CPH_STR("page.xml"), CPH_STR("line 2"), CPH_STR("truncated"), CPH_STR("it ends early")};
-    l->o = (cph_object_record){.source_id = cph_str_of(id), .profile = CPH_STR("text"), .work_urn = cph_str_of(work),
-                               .meta_json = CPH_STR("{\"title\":\"T\",\"strings\":7}"), .files = &l->file, .n_files = 1,
-                               .pages = l->pages, .n_pages = N_PAGES, .problems = &l->problem, .n_problems = 1};
+    l->problem =
+        (cph_problem){CPH_STR("page.xml"), CPH_STR("line 2"), CPH_STR("truncated"), CPH_STR("it ends early")};
+    l->o = (cph_object_record){.source_id = cph_str_of(id),
+                               .profile = CPH_STR("text"),
+                               .work_urn = cph_str_of(work),
+                               .meta_json = CPH_STR("{\"title\":\"T\",\"strings\":7}"),
+                               .files = &l->file,
+                               .n_files = 1,
+                               .pages = l->pages,
+                               .n_pages = N_PAGES,
+                               .problems = &l->problem,
+                               .n_problems = 1};
 }
 
 static bool add(cph_collection *c, const char *id, const char *work, const char *content)
@@ -99,11 +107,22 @@ static cph_digest snap(cph_collection *c)
     return d;
 }
 
-#define WORK_A "{\"urn\":\"urn:a\",\"title\":\"A\",\"origin\":\"NO\",\"form\":\"book\",\"published\":\"yes\",\"contributors\":[{\"role\":\"author\",\"name\":\"Nordmann, Ola\",\"death\":{\"value\":\"1950\",\"source\":\"authority\"}}]}"
-#define WORK_A_TOO "{\"urn\":\"urn:a\",\"form\":\"book\",\"contributors\":[{\"role\":\"author\",\"name\":\"Nordmann, Ola\",\"death\":{\"value\":\"1960\",\"source\":\"catalogue\"}}]}"
-#define LICENCE "{\"kind\":\"licence\",\"id\":\"L1\",\"type\":\"contract\",\"works\":[\"urn:a\",\"urn:b\"],\"purposes\":[\"search\"]}"
-#define SIGNAL "{\"kind\":\"signal\",\"work\":\"urn:b\",\"signal\":\"rightsholder_letter\",\"value\":\"reserved\",\"seen_at\":\"2026-01-02\"}"
-#define DETERMINATION "{\"work\":\"urn:b\",\"purposes\":[\"search\"],\"decision\":\"ALLOW\",\"basis\":\"CONSENT\",\"by\":\"Kari Officer\",\"on\":\"2026-01-01\",\"reason\":\"a letter\"}"
+#define WORK_A                                                                                               \
+    "{\"urn\":\"urn:a\",\"title\":\"A\",\"origin\":\"NO\",\"form\":\"book\",\"published\":\"yes\","          \
+    "\"contributors\":[{\"role\":\"author\",\"name\":\"Nordmann, "                                           \
+    "Ola\",\"death\":{\"value\":\"1950\",\"source\":\"authority\"}}]}"
+#define WORK_A_TOO                                                                                           \
+    "{\"urn\":\"urn:a\",\"form\":\"book\",\"contributors\":[{\"role\":\"author\",\"name\":\"Nordmann, "      \
+    "Ola\",\"death\":{\"value\":\"1960\",\"source\":\"catalogue\"}}]}"
+#define LICENCE                                                                                              \
+    "{\"kind\":\"licence\",\"id\":\"L1\",\"type\":\"contract\",\"works\":[\"urn:a\",\"urn:b\"],"             \
+    "\"purposes\":[\"search\"]}"
+#define SIGNAL                                                                                               \
+    "{\"kind\":\"signal\",\"work\":\"urn:b\",\"signal\":\"rightsholder_letter\",\"value\":\"reserved\","     \
+    "\"seen_at\":\"2026-01-02\"}"
+#define DETERMINATION                                                                                        \
+    "{\"work\":\"urn:b\",\"purposes\":[\"search\"],\"decision\":\"ALLOW\",\"basis\":\"CONSENT\",\"by\":"     \
+    "\"Kari Officer\",\"on\":\"2026-01-01\",\"reason\":\"a letter\"}"
 
 static void fact(cph_collection *c, const char *kind, const char *key, const char *source, const char *facts)
 {
@@ -128,7 +147,8 @@ static void step(cph_collection *c, int i)
 static void a_snapshot_is_the_same_in_any_order_of_arrival(void **state)
 {
     (void)state;
-    static const int orders[3][8] = {{0, 1, 2, 3, 4, 5, 6, 7}, {7, 6, 5, 4, 3, 2, 1, 0}, {4, 0, 7, 2, 6, 1, 3, 5}};
+    static const int orders[3][8] = {
+        {0, 1, 2, 3, 4, 5, 6, 7}, {7, 6, 5, 4, 3, 2, 1, 0}, {4, 0, 7, 2, 6, 1, 3, 5}};
     cph_digest first = {{0}};
     for (int k = 0; k < 3; k++) {
         char name[16];
@@ -304,7 +324,8 @@ static void a_statement_that_replaces_another_takes_it_out_of_force(void **state
     fact(c, "work", "urn:a", "works.jsonl:1", WORK_A);
     fact(c, "work", "urn:a", "mods:2", WORK_A_TOO);
     ok(cph_collection_work(c, CPH_STR("urn:a"), &a, &view, &err));
-    const cph_json *death = cph_json_get(cph_json_get(cph_json_get(view, "work"), "contributors")->first, "death");
+    const cph_json *death =
+        cph_json_get(cph_json_get(cph_json_get(view, "work"), "contributors")->first, "death");
     assert_true(cph_str_is(cph_json_get_str(death, "value"), "1950|1960"));
     /* The digest of the mods statement, as a person reads it in `rights show`. */
     cph_sha256 h;
@@ -465,15 +486,19 @@ static void a_killed_ingest_goes_on_to_the_same_snapshot(void **state)
 static void an_import_is_whole_or_nothing_and_names_the_line(void **state)
 {
     (void)state;
-    static const char good[] = "{\"kind\":\"work\",\"urn\":\"urn:a\",\"title\":\"A\"}\n\n"
-                               "{\"kind\":\"signal\",\"work\":\"urn:a\",\"signal\":\"rightsholder_letter\",\"value\":\"reserved\","
-                               "\"seen_at\":\"2026-01-01\",\"evidence_sha256\":\"9c56cc51b374c3ba189210d5b6d4bf57790d351c96c47c02190ecf1e430635ab\"}\n";
+    static const char good[] =
+        "{\"kind\":\"work\",\"urn\":\"urn:a\",\"title\":\"A\"}\n\n"
+        "{\"kind\":\"signal\",\"work\":\"urn:a\",\"signal\":\"rightsholder_letter\",\"value\":\"reserved\","
+        "\"seen_at\":\"2026-01-01\",\"evidence_sha256\":"
+        "\"9c56cc51b374c3ba189210d5b6d4bf57790d351c96c47c02190ecf1e430635ab\"}\n";
     static const char *const bad[] = {
         "{\"kind\":\"work\",\"urn\":\"urn:b\"}\n{\"kind\":\"licence\",\"id\":\"L\",\"type\":\"odd\"}\n",
         "{\"kind\":\"work\",\"urn\":\"urn:b\"}\n{\"kind\":\"rumour\"}\n",
         "{\"kind\":\"work\",\"urn\":\"urn:b\"}\n{\"kind\":\n",
-        "{\"kind\":\"work\",\"urn\":\"urn:b\"}\n{\"kind\":\"block\",\"id\":\"B\",\"block\":\"court\",\"work\":\"urn:b\",\"purposes\":[\"fun\"]}\n",
-        "{\"kind\":\"work\",\"urn\":\"urn:b\"}\n{\"kind\":\"determination\",\"work\":\"urn:b\",\"purposes\":[\"ocr\"],\"decision\":\"DENY\",\"on\":\"2026-01-01\",\"reason\":\"r\"}\n",
+        "{\"kind\":\"work\",\"urn\":\"urn:b\"}\n{\"kind\":\"block\",\"id\":\"B\",\"block\":\"court\","
+        "\"work\":\"urn:b\",\"purposes\":[\"fun\"]}\n",
+        "{\"kind\":\"work\",\"urn\":\"urn:b\"}\n{\"kind\":\"determination\",\"work\":\"urn:b\",\"purposes\":["
+        "\"ocr\"],\"decision\":\"DENY\",\"on\":\"2026-01-01\",\"reason\":\"r\"}\n",
     };
     cph_collection *c = opened("lines", CPH_OPEN_CREATE);
     cph_import_counts n;
@@ -508,7 +533,8 @@ static void a_rolled_back_import_leaves_nothing(void **state)
     cph_digest before = snap(c);
     ok(cph_collection_begin(c, &err));
     fact(c, "work", "urn:a", "works.jsonl:1", WORK_A);
-    assert_int_equal(cph_collection_add_fact(c, "work", CPH_STR("urn:x"), CPH_STR("s"), CPH_STR("[1]"), &err), CPH_DATA);
+    assert_int_equal(cph_collection_add_fact(c, "work", CPH_STR("urn:x"), CPH_STR("s"), CPH_STR("[1]"), &err),
+                     CPH_DATA);
     cph_collection_rollback(c);
     cph_digest after = snap(c);
     assert_memory_equal(&before, &after, sizeof before);
@@ -519,9 +545,12 @@ static void keys_with_control_characters_are_refused(void **state)
 {
     (void)state;
     cph_collection *c = opened("keys", CPH_OPEN_CREATE);
-    assert_int_equal(cph_collection_add_fact(c, "work", CPH_STR("a\tb"), CPH_STR("s"), CPH_STR("{}"), &err), CPH_DATA);
-    assert_int_equal(cph_collection_add_fact(c, "work", CPH_STR(""), CPH_STR("s"), CPH_STR("{}"), &err), CPH_DATA);
-    assert_int_equal(cph_collection_add_fact(c, "rumour", CPH_STR("a"), CPH_STR("s"), CPH_STR("{}"), &err), CPH_DATA);
+    assert_int_equal(cph_collection_add_fact(c, "work", CPH_STR("a\tb"), CPH_STR("s"), CPH_STR("{}"), &err),
+                     CPH_DATA);
+    assert_int_equal(cph_collection_add_fact(c, "work", CPH_STR(""), CPH_STR("s"), CPH_STR("{}"), &err),
+                     CPH_DATA);
+    assert_int_equal(cph_collection_add_fact(c, "rumour", CPH_STR("a"), CPH_STR("s"), CPH_STR("{}"), &err),
+                     CPH_DATA);
     cph_collection_close(c);
 }
 

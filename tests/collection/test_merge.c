@@ -53,7 +53,8 @@ static void dates_that_disagree_stand_side_by_side_under_the_weaker_source(void 
 {
     (void)state;
     MERGES(IS("1950|1960", "inferred"), PUB("1960", "authority"), PUB("1950", "inferred"));
-    MERGES(IS("1950|1970", "catalogue"), PUB("1960", "authority"), PUB("1950", "catalogue"), PUB("1970", "authority"));
+    MERGES(IS("1950|1970", "catalogue"), PUB("1960", "authority"), PUB("1950", "catalogue"),
+           PUB("1970", "authority"));
     MERGES(IS("1950|1970", "catalogue"), PUB("1950|1970", "catalogue"), PUB("1960", "authority"));
 }
 
@@ -69,33 +70,44 @@ static void words_that_decide_and_differ_are_conflicts(void **state)
     (void)state;
     MERGES("\"conflict\":[\"origin\"]", "{\"origin\":\"NO\"}", "{\"origin\":\"SE\"}");
     MERGES("\"published\":\"yes\"", "{\"published\":\"unknown\"}", "{\"published\":\"yes\"}");
-    MERGES("\"flags\":{\"disclosed\":\"unknown\"}", "{\"flags\":{\"disclosed\":\"yes\"}}", "{\"flags\":{\"disclosed\":\"no\"}}");
-    MERGES("\"conflict\":[\"disclosed\"]", "{\"flags\":{\"disclosed\":\"yes\"}}", "{\"flags\":{\"disclosed\":\"no\"}}");
-    MERGES("\"restriction\":\"contract-nc+privacy\"", "{\"restriction\":\"privacy\"}", "{\"restriction\":\"contract-nc\"}");
+    MERGES("\"flags\":{\"disclosed\":\"unknown\"}", "{\"flags\":{\"disclosed\":\"yes\"}}",
+           "{\"flags\":{\"disclosed\":\"no\"}}");
+    MERGES("\"conflict\":[\"disclosed\"]", "{\"flags\":{\"disclosed\":\"yes\"}}",
+           "{\"flags\":{\"disclosed\":\"no\"}}");
+    MERGES("\"restriction\":\"contract-nc+privacy\"", "{\"restriction\":\"privacy\"}",
+           "{\"restriction\":\"contract-nc\"}");
 }
 
 static void contributors_are_matched_by_role_and_name_and_the_others_added(void **state)
 {
     (void)state;
 #define MAN(role, name, more) "{\"role\":\"" role "\",\"name\":\"" name "\"" more "}"
-    MERGES("\"contributors\":[{\"birth\":{\"source\":\"authority\",\"value\":\"1860\"},\"death\":{\"source\":\"catalogue\","
+    MERGES("\"contributors\":[{\"birth\":{\"source\":\"authority\",\"value\":\"1860\"},\"death\":{\"source\":"
+           "\"catalogue\","
            "\"value\":\"1931\"},\"name\":\"A\",\"role\":\"author\"}]",
-           "{\"contributors\":[" MAN("author", "A", ",\"birth\":{\"value\":\"1860\",\"source\":\"authority\"},\"flags\":\"unid\"") "]}",
-           "{\"contributors\":[" MAN("author", "A", ",\"death\":{\"value\":\"1931\",\"source\":\"catalogue\"}") "]}");
-    static const char *const more[] = {"{\"contributors\":[" MAN("author", "A", "") "," MAN("author", "", "") "]}",
-                                       "{\"contributors\":[" MAN("author", "", "") "," MAN("author", "", "") "," MAN("preface", "A", "") "]}"};
+           "{\"contributors\":[" MAN(
+               "author", "A",
+               ",\"birth\":{\"value\":\"1860\",\"source\":\"authority\"},\"flags\":\"unid\"") "]}",
+           "{\"contributors\":[" MAN("author", "A",
+                                     ",\"death\":{\"value\":\"1931\",\"source\":\"catalogue\"}") "]}");
+    static const char *const more[] = {
+        "{\"contributors\":[" MAN("author", "A", "") "," MAN("author", "", "") "]}",
+        "{\"contributors\":[" MAN("author", "", "") "," MAN("author", "", "") "," MAN("preface", "A",
+                                                                                      "") "]}"};
     const char *got = merged(more, 2, false);
     int n = 0;
     for (const char *p = got; (p = strstr(p, "\"role\"")); p++) n++;
     assert_int_equal(n, 4); /* A, two nameless authors, the preface */
-    MERGES("\"conflict\":[\"nationality\"]", "{\"contributors\":[" MAN("author", "A", ",\"nationality\":\"NO\"") "]}",
+    MERGES("\"conflict\":[\"nationality\"]",
+           "{\"contributors\":[" MAN("author", "A", ",\"nationality\":\"NO\"") "]}",
            "{\"contributors\":[" MAN("author", "A", ",\"nationality\":\"US\"") "]}");
 }
 
 static void terms_of_a_licence_must_agree_but_its_works_add_up(void **state)
 {
     (void)state;
-    static const char *const facts[] = {"{\"id\":\"L\",\"to\":\"2027-01-01\",\"works\":[\"a\"]}", "{\"id\":\"L\",\"to\":\"2027-01-01\",\"works\":[\"b\"]}",
+    static const char *const facts[] = {"{\"id\":\"L\",\"to\":\"2027-01-01\",\"works\":[\"a\"]}",
+                                        "{\"id\":\"L\",\"to\":\"2027-01-01\",\"works\":[\"b\"]}",
                                         "{\"id\":\"L\",\"works\":[\"b\"]}"};
     cph_statement at[3] = {{.key = {"L", 1}}};
     cph_json *v, *out;

@@ -21,14 +21,17 @@ static void decide_all(cph_arena *a, const cph_case *c, const cph_rulebase *rule
     for (int purpose = 0; purpose < CPH_N_PURPOSES; purpose++) {
         p.purpose = (cph_purpose)purpose;
         if (cph_decide(&first, a, c, &p, rules, NULL) != CPH_OK) continue;
-        if (cph_decide(&second, a, c, &p, rules, NULL) != CPH_OK || cph_digest_cmp(&first.hash, &second.hash) != 0) abort();
+        if (cph_decide(&second, a, c, &p, rules, NULL) != CPH_OK ||
+            cph_digest_cmp(&first.hash, &second.hash) != 0)
+            abort();
         if (first.answer == CPH_ALLOW && cph_str_is(first.basis, "NONE")) abort();
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const kinds[] = {"work", "edition", "licence", "signal", "block", "determination", "version"};
+    static const char *const kinds[] = {"work",  "edition",       "licence", "signal",
+                                        "block", "determination", "version"};
     static cph_rulebase *rules;
     cph_arena a;
     cph_json *v;

@@ -41,9 +41,10 @@ static cph_json *work_with(cph_str status, cph_str pub, bool imputed, cph_str li
     if (cph_str_is(status, "PD")) who = "\"death\":{\"value\":\"1850\",\"source\":\"authority\"}";
     if (cph_str_is(status, "PD-ASSUMED")) who = "\"birth\":{\"value\":\"1800\",\"source\":\"authority\"}";
     if (cph_str_is(status, "UND:NO_DEATH_DATE")) who = "\"name\":\"N\"";
-    cph_json *w = printed("{\"urn\":\"urn:w\",\"origin\":\"NO\",\"form\":\"%s\",\"published\":\"yes\",\"contributors\":"
-                          "[{\"role\":\"author\",\"nationality\":\"NO\",%s}],\"restriction\":\"%.*s\"}",
-                          form, who, cph_str_is(restriction, "-") ? 0 : (int)restriction.n, restriction.p);
+    cph_json *w =
+        printed("{\"urn\":\"urn:w\",\"origin\":\"NO\",\"form\":\"%s\",\"published\":\"yes\",\"contributors\":"
+                "[{\"role\":\"author\",\"nationality\":\"NO\",%s}],\"restriction\":\"%.*s\"}",
+                form, who, cph_str_is(restriction, "-") ? 0 : (int)restriction.n, restriction.p);
     if (!cph_str_is(pub, "-"))
         must(cph_json_set(w, &arena, "pub", printed("{\"value\":\"%.*s\",\"source\":\"%s\"}", CPH_FMT(pub),
                                                     imputed ? "imputed" : "catalogue"), err));
@@ -71,21 +72,26 @@ static cph_json *licences_of(cph_str cell)
 {
     char purposes[256];
     if (cph_str_is(cell, "ECL-NO-PRESS"))
-        return parsed("[{\"id\":\"ECL-NO-PRESS\",\"type\":\"ecl-press\",\"purposes\":[\"train-*\"],\"countries\":[\"NO\"],"
+        return parsed("[{\"id\":\"ECL-NO-PRESS\",\"type\":\"ecl-press\",\"purposes\":[\"train-*\"],"
+                      "\"countries\":[\"NO\"],"
                       "\"from\":\"2025-12-19\",\"window\":\"1y\",\"licence_at_least\":\"NB-License\"}]");
     if (cph_str_is(cell, "BOKHYLLA"))
-        return parsed("[{\"id\":\"BOKHYLLA\",\"type\":\"ecl-books\",\"purposes\":[\"search\",\"snippet\",\"display\"],"
-                      "\"countries\":[\"NO\"],\"published_until\":\"2005\",\"tiers\":{\"display\":[\"national-ip\"]}}]");
+        return parsed(
+            "[{\"id\":\"BOKHYLLA\",\"type\":\"ecl-books\",\"purposes\":[\"search\",\"snippet\",\"display\"],"
+            "\"countries\":[\"NO\"],\"published_until\":\"2005\",\"tiers\":{\"display\":[\"national-ip\"]}}"
+            "]");
     if (cph_str_is(cell, "ECL-DK-TDM"))
-        return parsed("[{\"id\":\"ECL-DK-TDM\",\"type\":\"ecl-tdm\",\"purposes\":[\"train-internal\",\"features\"],"
-                      "\"countries\":[\"DK\"]}]");
+        return parsed(
+            "[{\"id\":\"ECL-DK-TDM\",\"type\":\"ecl-tdm\",\"purposes\":[\"train-internal\",\"features\"],"
+            "\"countries\":[\"DK\"]}]");
     if (cph_str_is(cell, "CONSENT")) return parsed("[{\"type\":\"consent\",\"purposes\":[\"*\"]}]");
     if (!cph_str_starts(cell, "LIC[")) return parsed("[]");
     cph_str rest = cph_str_sub(cell, 4, cell.n - 5), from, to, dots = {"", 0};
-    assert_true(cph_str_split(&rest, '.', &from) && cph_str_split(&rest, '.', &dots) && cph_str_split(&rest, ';', &to));
+    assert_true(cph_str_split(&rest, '.', &from) && cph_str_split(&rest, '.', &dots) &&
+                cph_str_split(&rest, ';', &to));
     quoted_list(purposes, sizeof purposes, rest);
-    return printed("[{\"type\":\"contract\",\"from\":\"%.*s\",\"to\":\"%.*s\",\"purposes\":[%s]}]", CPH_FMT(from), CPH_FMT(to),
-                   purposes);
+    return printed("[{\"type\":\"contract\",\"from\":\"%.*s\",\"to\":\"%.*s\",\"purposes\":[%s]}]",
+                   CPH_FMT(from), CPH_FMT(to), purposes);
 }
 
 static cph_json *blocks_of(cph_str cell)
@@ -101,7 +107,8 @@ static cph_json *blocks_of(cph_str cell)
 static cph_json *signals_of(cph_str extra)
 {
     if (cph_str_is(extra_of(extra, "withdrawn"), "yes"))
-        return parsed("[{\"signal\":\"licence_withdrawal\",\"licence\":\"ECL-NO-PRESS\",\"work\":\"urn:w\",\"seen_at\":\"2026-01-05\"}]");
+        return parsed("[{\"signal\":\"licence_withdrawal\",\"licence\":\"ECL-NO-PRESS\",\"work\":\"urn:w\","
+                      "\"seen_at\":\"2026-01-05\"}]");
     if (cph_str_is(extra_of(extra, "edition_withdrawn"), "yes"))
         return parsed("[{\"signal\":\"edition_withdrawal\",\"licence\":\"BOKHYLLA\",\"work\":\"urn:w\"}]");
     return parsed("[]");
@@ -132,22 +139,28 @@ static bool agrees(const cph_str *f, bool say)
     cph_work w;
     cph_decision d;
     policy_of(&p, f);
-    must(cph_work_parse(&w, &arena, work_with(f[8], f[12], cph_str_is(extra_of(f[16], "psrc"), "imputed"), f[11], f[10]), err));
-    cph_case c = {.work = &w, .blocks = blocks_of(f[9]), .licences = licences_of(f[11]), .signals = signals_of(f[16])};
+    must(cph_work_parse(&w, &arena,
+                        work_with(f[8], f[12], cph_str_is(extra_of(f[16], "psrc"), "imputed"), f[11], f[10]),
+                        err));
+    cph_case c = {
+        .work = &w, .blocks = blocks_of(f[9]), .licences = licences_of(f[11]), .signals = signals_of(f[16])};
     must(cph_decide(&d, &arena, &c, &p, rules, err));
-    cph_str basis = d.answer == CPH_ALLOW ? d.basis : CPH_STR("-"), reason = cph_str_of(d.reason[0] ? d.reason : "-");
-    bool same = cph_str_is(f[17], answers[d.answer]) && cph_str_eq(f[18], basis) && cph_str_eq(f[19], reason) &&
-                cph_str_is(f[20], d.rule);
+    cph_str basis = d.answer == CPH_ALLOW ? d.basis : CPH_STR("-"),
+            reason = cph_str_of(d.reason[0] ? d.reason : "-");
+    bool same = cph_str_is(f[17], answers[d.answer]) && cph_str_eq(f[18], basis) &&
+                cph_str_eq(f[19], reason) && cph_str_is(f[20], d.rule);
     if (!same && say)
-        print_message("%.*s: %s %.*s %.*s %s, the table says %.*s %.*s %.*s %.*s\n", CPH_FMT(f[0]), answers[d.answer],
-                      CPH_FMT(basis), CPH_FMT(reason), d.rule, CPH_FMT(f[17]), CPH_FMT(f[18]), CPH_FMT(f[19]), CPH_FMT(f[20]));
+        print_message("%.*s: %s %.*s %.*s %s, the table says %.*s %.*s %.*s %.*s\n", CPH_FMT(f[0]),
+                      answers[d.answer], CPH_FMT(basis), CPH_FMT(reason), d.rule, CPH_FMT(f[17]),
+                      CPH_FMT(f[18]), CPH_FMT(f[19]), CPH_FMT(f[20]));
     return same;
 }
 
 /* Rows whose deciding rule is one of later issues: open licences, statutory rules, their neighbours. */
 static bool in_scope(cph_str rule)
 {
-    static const char *const later[] = {"RR-154", "RR-160", "RR-161", "RR-162", "RR-165", "RR-166", "RR-167", "RR-168", "RR-190"};
+    static const char *const later[] = {"RR-154", "RR-160", "RR-161", "RR-162", "RR-165",
+                                        "RR-166", "RR-167", "RR-168", "RR-190"};
     for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
         if (cph_str_is(rule, later[i])) return false;
     return true;
@@ -181,11 +194,18 @@ static void every_row_of_blocks_licences_public_domain_and_default_agrees(void *
 
 /* ---- what the table does not hold ---- */
 
-#define FREE "{\"urn\":\"urn:w\",\"origin\":\"NO\",\"form\":\"book\",\"published\":\"yes\",\"contributors\":[{\"role\":\"author\",\"name\":\"Nordmann, Ola\",\"death\":{\"value\":\"1955\",\"source\":\"authority\"}}]}"
-#define PROTECTED "{\"urn\":\"urn:w\",\"origin\":\"NO\",\"form\":\"book\",\"published\":\"yes\",\"contributors\":[{\"role\":\"author\",\"name\":\"Nordmann, Kari\",\"nationality\":\"NO\",\"death\":{\"value\":\"1990\",\"source\":\"authority\"}}]}"
+#define FREE                                                                                                 \
+    "{\"urn\":\"urn:w\",\"origin\":\"NO\",\"form\":\"book\",\"published\":\"yes\",\"contributors\":[{"       \
+    "\"role\":\"author\",\"name\":\"Nordmann, "                                                              \
+    "Ola\",\"death\":{\"value\":\"1955\",\"source\":\"authority\"}}]}"
+#define PROTECTED                                                                                            \
+    "{\"urn\":\"urn:w\",\"origin\":\"NO\",\"form\":\"book\",\"published\":\"yes\",\"contributors\":[{"       \
+    "\"role\":\"author\",\"name\":\"Nordmann, "                                                              \
+    "Kari\",\"nationality\":\"NO\",\"death\":{\"value\":\"1990\",\"source\":\"authority\"}}]}"
 #define LETTER "{\"signal\":\"rightsholder_letter\",\"value\":\"reserved\",\"seen_at\":\"2026-03-01\"}"
 
-static cph_decision ask_under(const cph_rulebase *r, cph_purpose purpose, const char *work, const char *member, const char *list)
+static cph_decision ask_under(const cph_rulebase *r, cph_purpose purpose, const char *work,
+                              const char *member, const char *list)
 {
     cph_policy p;
     cph_work w;
@@ -238,7 +258,8 @@ static void a_malformed_reservation_is_a_reservation(void **state)
 {
     (void)state;
     cph_decision d = ask(CPH_PURPOSE_TRAIN_INTERNAL, PROTECTED, "signals",
-                         "[{\"signal\":\"rightsholder_letter\",\"value\":\"please\",\"seen_at\":\"in spring\",\"purposes\":[\"everything\"]}]");
+                         "[{\"signal\":\"rightsholder_letter\",\"value\":\"please\",\"seen_at\":\"in "
+                         "spring\",\"purposes\":[\"everything\"]}]");
     assert_answer(&d, CPH_DENY, "RR-186", "reserved");
     d = ask(CPH_PURPOSE_TRAIN_INTERNAL, PROTECTED, "signals", "[{\"signal\":\"cmo_blanket\"}]");
     assert_answer(&d, CPH_DENY, "RR-186", "reserved");
@@ -247,20 +268,26 @@ static void a_malformed_reservation_is_a_reservation(void **state)
 static void only_a_later_answer_of_the_rightsholder_lifts_a_letter(void **state)
 {
     (void)state;
-    cph_decision d = ask(CPH_PURPOSE_TRAIN_INTERNAL, PROTECTED, NULL,
-                         "{\"signals\":[" LETTER "],\"determinations\":[{\"decision\":\"ALLOW\",\"basis\":\"CONSENT\",\"purposes\":[\"train-internal\"],\"on\":\"2026-03-01\"}]}");
+    cph_decision d =
+        ask(CPH_PURPOSE_TRAIN_INTERNAL, PROTECTED, NULL,
+            "{\"signals\":[" LETTER "],\"determinations\":[{\"decision\":\"ALLOW\",\"basis\":\"CONSENT\","
+                                    "\"purposes\":[\"train-internal\"],\"on\":\"2026-03-01\"}]}");
     assert_answer(&d, CPH_DENY, "RR-186", "reserved");
     d = ask(CPH_PURPOSE_TRAIN_INTERNAL, PROTECTED, NULL,
-            "{\"signals\":[" LETTER "],\"determinations\":[{\"decision\":\"ALLOW\",\"basis\":\"CONSENT\",\"purposes\":[\"train-internal\"],\"on\":\"2026-03-02\"}]}");
+            "{\"signals\":[" LETTER "],\"determinations\":[{\"decision\":\"ALLOW\",\"basis\":\"CONSENT\","
+                                    "\"purposes\":[\"train-internal\"],\"on\":\"2026-03-02\"}]}");
     assert_answer(&d, CPH_ALLOW, "RR-152", "");
     d = ask(CPH_PURPOSE_TRAIN_INTERNAL, PROTECTED, NULL,
-            "{\"signals\":[" LETTER "],\"licences\":[{\"id\":\"K\",\"type\":\"contract\",\"purposes\":[\"*\"],\"from\":\"2026-01-01\"}]}");
+            "{\"signals\":[" LETTER "],\"licences\":[{\"id\":\"K\",\"type\":\"contract\",\"purposes\":[\"*\"]"
+                                    ",\"from\":\"2026-01-01\"}]}");
     assert_answer(&d, CPH_DENY, "RR-186", "reserved");
     d = ask(CPH_PURPOSE_TRAIN_INTERNAL, PROTECTED, NULL,
-            "{\"signals\":[" LETTER "],\"licences\":[{\"id\":\"K\",\"type\":\"contract\",\"purposes\":[\"*\"],\"from\":\"2026-05-01\"}]}");
+            "{\"signals\":[" LETTER "],\"licences\":[{\"id\":\"K\",\"type\":\"contract\",\"purposes\":[\"*\"]"
+                                    ",\"from\":\"2026-05-01\"}]}");
     assert_answer(&d, CPH_ALLOW, "RR-152", "");
     d = ask(CPH_PURPOSE_TRAIN_INTERNAL, PROTECTED, "signals",
-            "[" LETTER ",{\"signal\":\"rightsholder_letter\",\"value\":\"withdrawn\",\"seen_at\":\"2026-06-01\"}]");
+            "[" LETTER
+            ",{\"signal\":\"rightsholder_letter\",\"value\":\"withdrawn\",\"seen_at\":\"2026-06-01\"}]");
     assert_answer(&d, CPH_DENY, "RR-156", "no-basis");
 }
 
@@ -269,10 +296,13 @@ static void a_malformed_permission_is_no_permission(void **state)
     (void)state;
     static const char *const none[] = {
         "[{\"decision\":\"ALLOW\",\"basis\":\"CONSENT\",\"purposes\":[\"train-internal\"],\"on\":\"soon\"}]",
-        "[{\"decision\":\"ALLOW\",\"basis\":\"BECAUSE\",\"purposes\":[\"train-internal\"],\"on\":\"2026-01-01\"}]",
+        "[{\"decision\":\"ALLOW\",\"basis\":\"BECAUSE\",\"purposes\":[\"train-internal\"],\"on\":\"2026-01-"
+        "01\"}]",
         "[{\"decision\":\"ALLOW\",\"basis\":\"CONSENT\",\"on\":\"2026-01-01\"}]",
-        "[{\"decision\":\"ALLOW\",\"basis\":\"CONSENT\",\"purposes\":[\"train-internal\"],\"on\":\"2027-01-01\"}]",
-        "[{\"decision\":\"ALLOW\",\"basis\":\"CONSENT\",\"purposes\":[\"train-internal\"],\"on\":\"2026-01-01\",\"obligations\":[\"sing\"]}]",
+        "[{\"decision\":\"ALLOW\",\"basis\":\"CONSENT\",\"purposes\":[\"train-internal\"],\"on\":\"2027-01-"
+        "01\"}]",
+        "[{\"decision\":\"ALLOW\",\"basis\":\"CONSENT\",\"purposes\":[\"train-internal\"],\"on\":\"2026-01-"
+        "01\",\"obligations\":[\"sing\"]}]",
         "[{\"decision\":\"allow\",\"basis\":\"CONSENT\",\"purposes\":[\"*\"],\"on\":\"2026-01-01\"}]",
     };
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
@@ -287,16 +317,18 @@ static void a_malformed_permission_is_no_permission(void **state)
 static void a_persons_no_beats_a_persons_yes_and_the_public_domain(void **state)
 {
     (void)state;
-    cph_decision d = ask(CPH_PURPOSE_DISPLAY, FREE, "determinations",
-                         "[{\"decision\":\"ALLOW\",\"basis\":\"PD\",\"purposes\":[\"*\"],\"on\":\"2026-01-01\"},"
-                         "{\"decision\":\"DENY\",\"purposes\":[\"display\"],\"on\":\"2026-01-01\"}]");
+    cph_decision d =
+        ask(CPH_PURPOSE_DISPLAY, FREE, "determinations",
+            "[{\"decision\":\"ALLOW\",\"basis\":\"PD\",\"purposes\":[\"*\"],\"on\":\"2026-01-01\"},"
+            "{\"decision\":\"DENY\",\"purposes\":[\"display\"],\"on\":\"2026-01-01\"}]");
     assert_answer(&d, CPH_DENY, "RR-151", "block-suppression");
 }
 
 static void a_block_that_cannot_be_read_is_in_force(void **state)
 {
     (void)state;
-    cph_decision d = ask(CPH_PURPOSE_SEARCH, FREE, "blocks", "[{\"block\":\"privacy\",\"purposes\":\"display\"}]");
+    cph_decision d =
+        ask(CPH_PURPOSE_SEARCH, FREE, "blocks", "[{\"block\":\"privacy\",\"purposes\":\"display\"}]");
     assert_answer(&d, CPH_DENY, "RR-151", "block-privacy");
     d = ask(CPH_PURPOSE_SEARCH, FREE, "blocks", "[{\"block\":\"odd\",\"purposes\":[\"dispaly\"]}]");
     assert_answer(&d, CPH_DENY, "RR-151", "block-suppression");
@@ -315,8 +347,9 @@ static void the_house_rule_base_denies_but_never_allows_without_a_person(void **
         d = ask_under(house, (cph_purpose)p, PROTECTED, NULL, NULL);
         assert_answer(&d, CPH_DENY, "RR-156", "no-basis");
     }
-    cph_decision d = ask_under(house, CPH_PURPOSE_TRAIN_INTERNAL, PROTECTED, "determinations",
-                               "[{\"decision\":\"ALLOW\",\"basis\":\"CONSENT\",\"purposes\":[\"train-*\"],\"on\":\"2026-01-01\"}]");
+    cph_decision d = ask_under(
+        house, CPH_PURPOSE_TRAIN_INTERNAL, PROTECTED, "determinations",
+        "[{\"decision\":\"ALLOW\",\"basis\":\"CONSENT\",\"purposes\":[\"train-*\"],\"on\":\"2026-01-01\"}]");
     assert_answer(&d, CPH_ALLOW, "RR-152", "");
     cph_rulebase_close(house);
 }
@@ -325,9 +358,11 @@ static void the_record_is_the_same_whoever_is_named_and_says_that_the_sample_is_
 {
     (void)state;
     cph_decision named = ask(CPH_PURPOSE_TRAIN_INTERNAL, PROTECTED, "determinations",
-                             "[{\"decision\":\"ALLOW\",\"basis\":\"CONSENT\",\"purposes\":[\"*\"],\"on\":\"2026-01-01\",\"by\":\"Kari\"}]");
-    cph_decision plain = ask(CPH_PURPOSE_TRAIN_INTERNAL, PROTECTED, "determinations",
-                             "[{\"decision\":\"ALLOW\",\"basis\":\"CONSENT\",\"purposes\":[\"*\"],\"on\":\"2026-01-01\"}]");
+                             "[{\"decision\":\"ALLOW\",\"basis\":\"CONSENT\",\"purposes\":[\"*\"],\"on\":"
+                             "\"2026-01-01\",\"by\":\"Kari\"}]");
+    cph_decision plain =
+        ask(CPH_PURPOSE_TRAIN_INTERNAL, PROTECTED, "determinations",
+            "[{\"decision\":\"ALLOW\",\"basis\":\"CONSENT\",\"purposes\":[\"*\"],\"on\":\"2026-01-01\"}]");
     assert_memory_equal(&named.hash, &plain.hash, sizeof named.hash);
     cph_json *record = parsed(plain.record.p);
     assert_non_null(strstr(cph_json_get_str(record, "notice").p, "no legal opinion"));
@@ -370,10 +405,17 @@ static void facts_outside_the_closed_lists_are_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "{\"form\":\"scroll\"}", "{\"published\":\"maybe\"}", "{\"origin\":\"Norway\"}", "{\"restriction\":\"odd\"}",
-        "{\"contributors\":[{\"role\":\"friend\"}]}", "{\"contributors\":[{\"role\":\"author\",\"flags\":\"tall\"}]}",
-        "{\"pub\":{\"value\":\"around 1950\",\"source\":\"catalogue\"}}", "{\"pub\":{\"value\":\"1950\",\"source\":\"hearsay\"}}",
-        "{\"pub\":{\"value\":\"1950-02-30\",\"source\":\"catalogue\"}}", "{\"pub\":{\"value\":\"1950/1940\"}}", "[]",
+        "{\"form\":\"scroll\"}",
+        "{\"published\":\"maybe\"}",
+        "{\"origin\":\"Norway\"}",
+        "{\"restriction\":\"odd\"}",
+        "{\"contributors\":[{\"role\":\"friend\"}]}",
+        "{\"contributors\":[{\"role\":\"author\",\"flags\":\"tall\"}]}",
+        "{\"pub\":{\"value\":\"around 1950\",\"source\":\"catalogue\"}}",
+        "{\"pub\":{\"value\":\"1950\",\"source\":\"hearsay\"}}",
+        "{\"pub\":{\"value\":\"1950-02-30\",\"source\":\"catalogue\"}}",
+        "{\"pub\":{\"value\":\"1950/1940\"}}",
+        "[]",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         cph_work w;

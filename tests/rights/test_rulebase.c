@@ -36,7 +36,8 @@ static void find_ids(ids *l, cph_str text, const char *before)
 {
     size_t n = strlen(before);
     for (size_t i = 0; i + n + 6 <= text.n; i++)
-        if (memcmp(text.p + i, before, n) == 0 && memcmp(text.p + i + n, "RR-", 3) == 0 && digit(text.p[i + n + 3]))
+        if (memcmp(text.p + i, before, n) == 0 && memcmp(text.p + i + n, "RR-", 3) == 0 &&
+            digit(text.p[i + n + 3]))
             add_id(l, text.p + i + n);
 }
 
@@ -76,7 +77,9 @@ static void assert_same(const ids *x, const char *name_x, const ids *y, const ch
 static void the_built_in_rules_are_the_files(void **state)
 {
     (void)state;
-    static const char *const files[] = {"rulebases/sample.json", "rulebases/house.json"}, *const names[] = {"sample", "house"};
+    static const char *const files[] = {"rulebases/sample.json", "rulebases/house.json"}, *const names[] = {
+                                                                                              "sample",
+                                                                                              "house"};
     cph_buf b;
     cph_buf_init(&b, 1u << 22);
     for (int i = 0; i < 2; i++) {

@@ -112,8 +112,9 @@ static bool agrees(const cph_str *f, const cph_rulebase *r, bool say)
     bool same = cph_str_is(f[12], names[t.status]) && cph_str_is(f[13], reason) && cph_str_is(f[14], day) &&
                 cph_str_is(f[15], t.rule);
     if (!same && say)
-        print_message("%.*s: %s %s %s %s, the table says %.*s %.*s %.*s %.*s\n", CPH_FMT(f[0]), names[t.status], reason,
-                      day, t.rule, CPH_FMT(f[12]), CPH_FMT(f[13]), CPH_FMT(f[14]), CPH_FMT(f[15]));
+        print_message("%.*s: %s %s %s %s, the table says %.*s %.*s %.*s %.*s\n", CPH_FMT(f[0]),
+                      names[t.status], reason, day, t.rule, CPH_FMT(f[12]), CPH_FMT(f[13]), CPH_FMT(f[14]),
+                      CPH_FMT(f[15]));
     return same;
 }
 

@@ -76,7 +76,8 @@ typedef struct cph_object_record {
     cph_str work_urn;     /* empty: none stated; the object's own key serves */
     cph_str edition_json; /* edition facts as JSON object, or empty */
     cph_str meta_json;    /* title, languages stated, MODS as found, logical divisions, counts; JSON object */
-    cph_str divisions_json; /* JSON array of logical divisions [{id,type,label,parent,blocks:[[page,block id]…]}], or empty */
+    cph_str divisions_json; /* JSON array of logical divisions [{id,type,label,parent,blocks:[[page,block
+                               id]…]}], or empty */
     const cph_source_file *files;
     size_t n_files;
     const cph_page_record *pages;
@@ -91,9 +92,11 @@ CPH_API void cph_object_key(const cph_object_record *o, char out[160]);
 CPH_API cph_status cph_collection_add_object(cph_collection *c, const cph_object_record *o, bool *added,
                                              cph_err *err) CPH_MUST_USE;
 /* True when an object with this source id and files digest is in already: ingest skips the parsing. */
-CPH_API cph_status cph_collection_has_object(cph_collection *c, cph_str key, bool *has, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_collection_has_object(cph_collection *c, cph_str key, bool *has,
+                                             cph_err *err) CPH_MUST_USE;
 /* Problems that belong to no object (an unreadable directory, a file nobody names). Idempotent. */
-CPH_API cph_status cph_collection_add_problem(cph_collection *c, const cph_problem *p, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_collection_add_problem(cph_collection *c, const cph_problem *p,
+                                              cph_err *err) CPH_MUST_USE;
 
 /* ---- facts: statements per source, merged at snapshot ---- */
 /*
@@ -101,7 +104,8 @@ CPH_API cph_status cph_collection_add_problem(cph_collection *c, const cph_probl
  * {"object": key}, the version that build takes); `key`: the work's urn or the id;
  * `source`: "mods:<sha256>", "works.jsonl:<sha256>", "officer:<name>"; `facts`: a JSON object.
  * The same statement twice is one. "replaces": [digest...] in the facts takes earlier statements of the same
- * kind and key out of force. Facts are kept as canonical JSON: integers only, ASCII member names. Appends an event ('fact' for officers, else none).
+ * kind and key out of force. Facts are kept as canonical JSON: integers only, ASCII member names. Appends an
+ * event ('fact' for officers, else none).
  */
 CPH_API cph_status cph_collection_add_fact(cph_collection *c, const char *kind, cph_str key, cph_str source,
                                            cph_str facts_json, cph_err *err) CPH_MUST_USE;
@@ -114,7 +118,8 @@ CPH_API cph_status cph_collection_work(cph_collection *c, cph_str urn, cph_arena
                                        cph_err *err) CPH_MUST_USE;
 /* Every work's urn in byte order. */
 typedef cph_status (*cph_work_fn)(void *ctx, cph_str urn, cph_err *err);
-CPH_API cph_status cph_collection_works(cph_collection *c, cph_work_fn each, void *ctx, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_collection_works(cph_collection *c, cph_work_fn each, void *ctx,
+                                        cph_err *err) CPH_MUST_USE;
 
 /* ---- looking at it: what stands now, in key order; texts live until `each` returns ---- */
 typedef struct cph_object_view {
@@ -125,10 +130,12 @@ typedef struct cph_object_view {
     uint64_t n_files, n_bytes, n_problems;
 } cph_object_view;
 typedef cph_status (*cph_object_fn)(void *ctx, const cph_object_view *o, cph_err *err);
-CPH_API cph_status cph_collection_objects(cph_collection *c, cph_object_fn each, void *ctx, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_collection_objects(cph_collection *c, cph_object_fn each, void *ctx,
+                                          cph_err *err) CPH_MUST_USE;
 /* `object`: its key; empty where the problem belongs to none. */
 typedef cph_status (*cph_problem_fn)(void *ctx, cph_str object, const cph_problem *p, cph_err *err);
-CPH_API cph_status cph_collection_problems(cph_collection *c, cph_problem_fn each, void *ctx, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_collection_problems(cph_collection *c, cph_problem_fn each, void *ctx,
+                                           cph_err *err) CPH_MUST_USE;
 
 /* Keeps a file (a letter, a contract) in the content store; *digest names it in facts. */
 CPH_API cph_status cph_collection_add_evidence(cph_collection *c, const char *path, cph_digest *digest,
@@ -177,22 +184,23 @@ CPH_API bool cph_snapshot_is_sample(const cph_snapshot *s);
 
 typedef struct cph_snapshot_object {
     cph_str key, source_id, profile, work_urn;
-    /* "only"; of several versions of one source id "chosen", "superseded", or "undecided" (nobody named one). */
+    /* "only"; of several versions of one source id "chosen", "superseded", or "undecided" (nobody named one).
+     */
     cph_str version;
     const cph_json *row;   /* the object's row: meta, divisions, files, edition */
     uint32_t n_pages;
 } cph_snapshot_object;
 /* Objects in key order. i < n; an object's tree lives until the arena given is reset. */
 CPH_API size_t cph_snapshot_n_objects(const cph_snapshot *s);
-CPH_API cph_status cph_snapshot_object_at(const cph_snapshot *s, size_t i, cph_arena *a, cph_snapshot_object *out,
-                                          cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_snapshot_object_at(const cph_snapshot *s, size_t i, cph_arena *a,
+                                          cph_snapshot_object *out, cph_err *err) CPH_MUST_USE;
 typedef struct cph_snapshot_page {
     uint32_t order;
     cph_str label;
     cph_digest text_file, image_file, lines; /* `lines`: SHA-256 of the uncompressed line JSON; zero: none */
 } cph_snapshot_page;
-CPH_API cph_status cph_snapshot_page_at(const cph_snapshot *s, cph_str object_key, uint32_t index, cph_arena *a,
-                                        cph_snapshot_page *out, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_snapshot_page_at(const cph_snapshot *s, cph_str object_key, uint32_t index,
+                                        cph_arena *a, cph_snapshot_page *out, cph_err *err) CPH_MUST_USE;
 /* The page's line JSON, checked against its digest; appended to b. May be called from many threads. */
 CPH_API cph_status cph_snapshot_lines(const cph_snapshot *s, const cph_digest *lines, cph_buf *b,
                                       cph_err *err) CPH_MUST_USE;

@@ -60,7 +60,8 @@ CPH_API const char *cph_actor_text(cph_actor a);
 CPH_API bool cph_commercial_parse(cph_str s, cph_commercial *out); /* yes, no, unknown */
 CPH_API const char *cph_commercial_text(cph_commercial c);
 
-/* The assumption ladder (5.5): years since publication after which a work is assumed free; 0: no such step. */
+/* The assumption ladder (5.5): years since publication after which a work is assumed free; 0: no such step.
+ */
 typedef struct cph_ladder {
     bool on;           /* also: 180 years since the birth of an author whose death is not known */
     uint16_t foreign, home, newspaper;
@@ -81,14 +82,17 @@ typedef struct cph_policy {
 } cph_policy;
 /* staff, heritage, not commercial, NO; purpose and as_of are the caller's to set. */
 CPH_API void cph_policy_init(cph_policy *p);
-/* {purpose, tier, actor, commercial, forum}, and what else is set but as_of, for a manifest's identity.policy. */
-CPH_API cph_status cph_policy_json(cph_json **out, cph_arena *a, const cph_policy *p, cph_err *err) CPH_MUST_USE;
+/* {purpose, tier, actor, commercial, forum}, and what else is set but as_of, for a manifest's
+ * identity.policy. */
+CPH_API cph_status cph_policy_json(cph_json **out, cph_arena *a, const cph_policy *p,
+                                   cph_err *err) CPH_MUST_USE;
 CPH_API cph_status cph_policy_parse(cph_policy *out, const cph_json *v, cph_err *err) CPH_MUST_USE;
 /* True when what `asked` wants lies inside what was `sealed` (same purpose or one that it covers). */
 CPH_API bool cph_policy_covers(const cph_policy *sealed, const cph_policy *asked);
 
 typedef struct cph_rulebase cph_rulebase;
-/* `name`: "sample" (built in, RR-009), "house" (built in, nothing confirmed yet) or a path to a JSON rule base. */
+/* `name`: "sample" (built in, RR-009), "house" (built in, nothing confirmed yet) or a path to a JSON rule
+ * base. */
 CPH_API cph_status cph_rulebase_open(cph_rulebase **out, const char *name, cph_err *err) CPH_MUST_USE;
 CPH_API void cph_rulebase_close(cph_rulebase *r);
 CPH_API cph_digest cph_rulebase_digest(const cph_rulebase *r);
@@ -108,7 +112,8 @@ CPH_API cph_status cph_term_of(cph_term *out, const cph_work *w, const cph_polic
 
 typedef enum cph_answer { CPH_DENY, CPH_HUMAN, CPH_ALLOW } cph_answer;
 
-/* Everything beside the work that a decision may read. JSON arrays as the collection keeps them; NULL: none. */
+/* Everything beside the work that a decision may read. JSON arrays as the collection keeps them; NULL: none.
+ */
 typedef struct cph_case {
     const cph_work *work;
     cph_str object_id, document_id;

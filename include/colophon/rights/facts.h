@@ -65,7 +65,8 @@ typedef struct cph_work {
 } cph_work;
 /* Is this statement of a known form? `kind`: work edition licence signal block determination version. */
 CPH_API cph_status cph_fact_check(const char *kind, const cph_json *facts, cph_err *err) CPH_MUST_USE;
-CPH_API cph_status cph_work_parse(cph_work *out, cph_arena *a, const cph_json *facts, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_work_parse(cph_work *out, cph_arena *a, const cph_json *facts,
+                                  cph_err *err) CPH_MUST_USE;
 /* "yes", "no", "unknown", ... or the empty string. */
 CPH_API cph_str cph_work_flag(const cph_work *w, const char *name);
 
