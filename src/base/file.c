@@ -343,7 +343,7 @@ static cph_status sync_parent(const char *path, cph_err *err)
 
 static cph_status rename_to(const char *from, const char *to, cph_err *err)
 {
-    if (planted_fault() || rename(from, to) != 0) return cph_fail_errno(err, "%s: cannot take its final name", to);
+    CPH_TRY(cph_file_rename(from, to, err));
     return sync_parent(to, err);
 }
 
@@ -447,8 +447,8 @@ static cph_status copy_bytes(int in, const char *from, cph_out *o, cph_digest *d
     return s;
 }
 
-cph_status cph_file_copy(const char *from, const char *temporary, const char *to, const cph_digest *expect,
-                         cph_err *err)
+static cph_status copy_to(const char *from, const char *temporary, const cph_digest *expect, bool durable,
+                          cph_err *err)
 {
     int in = -1;
     uint64_t size = 0;
@@ -459,13 +459,40 @@ cph_status cph_file_copy(const char *from, const char *temporary, const char *to
     if (s == CPH_OK) s = copy_bytes(in, from, &o, &digest, err);
     if (s == CPH_OK && cph_digest_cmp(&digest, expect) != 0)
         s = cph_fail(err, CPH_DATA, "%s: the file changed while it was being read", from);
-    if (s == CPH_OK) s = cph_out_close(&o, err);
-    if (s == CPH_OK) s = rename_to(temporary, to, err);
+    if (s == CPH_OK) s = durable ? cph_out_close(&o, err) : cph_out_flush(&o, err);
     close(in);
-    if (s != CPH_OK) {
-        cph_out_abandon(&o);
-        unlink(temporary);
-    }
+    cph_out_abandon(&o);
+    if (s != CPH_OK) unlink(temporary);
+    return s;
+}
+
+cph_status cph_file_copy(const char *from, const char *temporary, const char *to, const cph_digest *expect,
+                         cph_err *err)
+{
+    CPH_TRY(copy_to(from, temporary, expect, true, err));
+    cph_status s = rename_to(temporary, to, err);
+    if (s != CPH_OK) unlink(temporary);
+    return s;
+}
+
+cph_status cph_file_copy_unsynced(const char *from, const char *temporary, const cph_digest *expect, cph_err *err)
+{
+    return copy_to(from, temporary, expect, false, err);
+}
+
+cph_status cph_file_rename(const char *from, const char *to, cph_err *err)
+{
+    if (planted_fault() || rename(from, to) != 0) return cph_fail_errno(err, "%s: cannot take its final name", to);
+    return CPH_OK;
+}
+
+cph_status cph_disk_sync(const char *dir, cph_err *err)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return cph_fail_errno(err, "%s", dir);
+    bool failed = planted_fault() || syncfs(fd) != 0;
+    cph_status s = failed ? cph_fail_errno(err, "%s: cannot write to disk", dir) : CPH_OK;
+    close(fd);
     return s;
 }
 

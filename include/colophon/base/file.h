@@ -60,6 +60,15 @@ CPH_API cph_status cph_file_write(const char *path, const void *p, size_t n, cph
  */
 CPH_API cph_status cph_file_copy(const char *from, const char *temporary, const char *to,
                                  const cph_digest *expect, cph_err *err) CPH_MUST_USE;
+/*
+ * The same in three steps, for many files that shall cost one wait for the disk and not one each:
+ * copy all, cph_disk_sync, rename all, cph_disk_sync.
+ */
+CPH_API cph_status cph_file_copy_unsynced(const char *from, const char *temporary, const cph_digest *expect,
+                                          cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_file_rename(const char *from, const char *to, cph_err *err) CPH_MUST_USE;
+/* Everything written so far to the file system that holds the directory is on disk. */
+CPH_API cph_status cph_disk_sync(const char *dir, cph_err *err) CPH_MUST_USE;
 
 /* ---- a file being written ---- */
 typedef struct cph_out {
