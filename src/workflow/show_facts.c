@@ -90,20 +90,25 @@ static cph_status sizes(line *l, const cph_show_node *n, cph_err *err)
     return end(l, err);
 }
 
+static cph_status commerce(cph_buf *b, const cph_json *v, cph_err *err)
+{
+    cph_str word = {"", 0};
+    if (!cph_json_str(v, &word)) return CPH_OK;
+    if (cph_str_is(word, "no")) return cph_buf_z(b, ", not commercial", err);
+    if (cph_str_is(word, "yes")) return cph_buf_z(b, ", commercial", err);
+    return cph_buf_printf(b, err, ", commercial: %.*s", CPH_FMT(word));
+}
+
 /* "for train-internal (staff, heritage, NO, not commercial), as of 2026-11-23" */
 static cph_status policy(cph_buf *b, const cph_json *identity, cph_err *err)
 {
-    const cph_json *p = cph_json_get(identity, "policy"), *commercial = cph_json_get(p, "commercial");
-    cph_str as_of = cph_json_get_str(identity, "as_of"), word;
-    bool flag;
+    const cph_json *p = cph_json_get(identity, "policy");
+    cph_str as_of = cph_json_get_str(identity, "as_of");
     if (p) {
         CPH_TRY(cph_buf_printf(b, err, "for %.*s (%.*s, %.*s, %.*s", CPH_FMT(cph_json_get_str(p, "purpose")),
                                CPH_FMT(cph_json_get_str(p, "tier")), CPH_FMT(cph_json_get_str(p, "actor")),
                                CPH_FMT(cph_json_get_str(p, "forum"))));
-        if (cph_json_bool(commercial, &flag))
-            CPH_TRY(cph_buf_z(b, flag ? ", commercial" : ", not commercial", err));
-        else if (cph_json_str(commercial, &word))
-            CPH_TRY(cph_buf_printf(b, err, ", commercial: %.*s", CPH_FMT(word)));
+        CPH_TRY(commerce(b, cph_json_get(p, "commercial"), err));
         CPH_TRY(cph_buf_char(b, ')', err));
     }
     if (as_of.n) CPH_TRY(cph_buf_printf(b, err, "%sas of %.*s", p ? ", " : "", CPH_FMT(as_of)));

@@ -95,7 +95,9 @@ static cph_status head(cph_buf *b, const cph_show_node *n, cph_err *err)
     CPH_TRY(cph_buf_printf(b, err, "%-10.*s %.16s  ", CPH_FMT(base ? n->role : n->kind), hex));
     if (cph_str_is(n->kind, "external")) return cph_buf_z(b, "external, colophon: null\n", err);
     if (!n->at.manifest) return cph_buf_z(b, "not reachable\n", err);
-    return cph_buf_printf(b, err, "%s\n", n->at.path);
+    char collection[CPH_PATH_MAX]; /* a snapshot's own name is its digest once more */
+    bool inside = cph_str_is(n->kind, "snapshot") && cph_kin_collection(n->at.path, collection);
+    return cph_buf_printf(b, err, "%s\n", inside ? collection : n->at.path);
 }
 
 static cph_status draw(cph_buf *b, const cph_show_node *n, const cph_show_node *child, const char *prefix, cph_err *err)
@@ -120,7 +122,10 @@ static cph_status draw(cph_buf *b, const cph_show_node *n, const cph_show_node *
 
 cph_status cph_show_tree_text(cph_buf *b, const cph_show_node *root, cph_err *err)
 {
-    return draw(b, root, NULL, "", err);
+    char cite[64];
+    cph_artefact_cite(root->kind, &root->digest, cite);
+    CPH_TRY(draw(b, root, NULL, "", err));
+    return cph_buf_printf(b, err, "\ncite as  %s\ncheck    colophon verify %s\n", cite, root->at.path);
 }
 
 /* ---- JSON ---- */

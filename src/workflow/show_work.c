@@ -267,7 +267,12 @@ static cph_status say_leaves(cph_buf *b, const way *w, cph_err *err)
 
 static cph_status say_ranges(cph_buf *b, const record *r, cph_err *err)
 {
-    const char *comma = " pages ";
+    uint64_t a = 0, z = 1;
+    if (r->pages && r->pages->n == 1) {
+        (void)cph_json_u64(cph_json_at(r->pages->first, 0), &a);
+        (void)cph_json_u64(cph_json_at(r->pages->first, 1), &z);
+    }
+    const char *comma = a == z ? " page " : " pages ";
     for (const cph_json *v = r->pages ? r->pages->first : NULL; v; v = v->next, comma = ", ") {
         uint64_t from = 0, to = 0;
         cph_str first = {"", 0}, last = {"", 0};
@@ -287,7 +292,7 @@ static cph_status say_ranges(cph_buf *b, const record *r, cph_err *err)
 static cph_status say_records(cph_buf *b, const way *w, cph_err *err)
 {
     if (!w->corpus) return cph_buf_z(b, "corpus     not reachable: what was read cannot be shown\n", err);
-    CPH_TRY(say_head(b, &*w->corpus, err));
+    CPH_TRY(say_head(b, w->corpus, err));
     CPH_TRY(cph_show_count(b, w->n_records, "record", "records", err));
     CPH_TRY(cph_buf_char(b, '\n', err));
     for (const record *r = w->records; r; r = r->next) {
