@@ -7,30 +7,31 @@
 
 #include <colophon/text/unicode.h>
 
+/* The first of [low, high) whose byte at `depth` is at least c. */
+static size_t bound(const added_set *set, size_t low, size_t high, size_t depth, unsigned c)
+{
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if ((unsigned char)set->at[mid]->content.p[depth] < c)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
 /* The longest token that begins at p, or NULL. */
 static const added *longest(const added_set *set, const char *p, size_t n)
 {
     size_t low = 0, high = set->n;
     const added *best = NULL;
     for (size_t depth = 0; low < high; depth++) {
-        const added *a = set->at[low];
-        if (a->content.n == depth) { /* all of it matched; shorter ones sort first */
-            best = a;
-            low++;
-            continue;
-        }
-        if (depth == n) break;
+        /* All of [low, high) agree with p in their first `depth` bytes; one that ends here sorts first. */
+        if (set->at[low]->content.n == depth) best = set->at[low++];
+        if (low == high || depth == n) break;
         unsigned char c = (unsigned char)p[depth];
-        while (low < high && (unsigned char)set->at[low]->content.p[depth] < c) low++;
-        size_t left = low, right = high;
-        while (left < right) {
-            size_t mid = left + (right - left) / 2;
-            if ((unsigned char)set->at[mid]->content.p[depth] <= c)
-                left = mid + 1;
-            else
-                right = mid;
-        }
-        high = left;
+        low = bound(set, low, high, depth, c);
+        high = bound(set, low, high, depth, c + 1u);
     }
     return best;
 }

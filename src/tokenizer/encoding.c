@@ -153,7 +153,12 @@ static inline void emit(task *k, const slot *s, size_t at)
     for (size_t i = 0; i < CACHED_IDS && s->id[i] != NO_ID; i++) {
         if (ids->begin) {
             size_t end = at + k->e->t->bytes[s->id[i]].n;
-            place(k, at, end);
+            if (k->prefixed) {
+                place(k, at, end);
+            } else {
+                ids->begin[ids->n] = (uint32_t)at;
+                ids->end[ids->n] = (uint32_t)end;
+            }
             at = end;
         }
         ids->at[ids->n++] = s->id[i];

@@ -64,8 +64,13 @@ size_t cph_piece_end(const char *p, size_t at, size_t n)
     size_t begin = at + (p[at] == ' ' && at + 1 < n);
     unsigned kind = kind_at(p, begin, n, &step);
     if (kind == SPACE) return spaces_end(p, at, n);
+    const uint8_t *ascii = cph_char_classes[cph_char_page[0]];
     do {
         begin += step;
+        while (begin < n && (unsigned char)p[begin] < 0x80) { /* the same test, without the way through kind_at */
+            if ((ascii[(unsigned char)p[begin]] & (LETTER | NUMBER | SPACE)) != kind) return begin;
+            begin++;
+        }
     } while (begin < n && kind_at(p, begin, n, &step) == kind);
     return begin;
 }
