@@ -62,7 +62,7 @@ static cph_status run(cli *c, cph_err *err)
     cph_arena_init(&a, 0);
     cph_status s = cli_given(c, "check") ? check(c, &a, &answer, err) : ask(c, &a, &answer, err);
     if (s == CPH_OK) s = print_answer(c, &answer, err);
-    if (s == CPH_OK && !answer.holds) s = cph_fail(err, CPH_NO, "%.*s", CPH_FMT(answer.reason));
+    if (s == CPH_OK && !answer.holds) s = cph_fail(err, CPH_NO, "the answer is no: %.*s", CPH_FMT(answer.reason));
     cph_arena_release(&a);
     return s;
 }

@@ -34,7 +34,14 @@ static void put_u64(cph_jw *w, const char *key, uint64_t n)
     cph_jw_u64(w, n);
 }
 
-static void json_object(cph_jw *j, const cph_object_view *o)
+/* What ingest counted, where it did; else the pages that have lines, be they empty. */
+static uint64_t pages_with_text(const cph_json *meta, const cph_object_view *o)
+{
+    uint64_t n;
+    return cph_json_u64(cph_json_get(cph_json_get(meta, "counts"), "pages_with_text"), &n) ? n : o->n_text;
+}
+
+static void json_object(cph_jw *j, const cph_object_view *o, uint64_t n_text)
 {
     cph_jw_obj(j);
     put(j, "key", o->key);
@@ -42,7 +49,7 @@ static void json_object(cph_jw *j, const cph_object_view *o)
     put(j, "profile", o->profile);
     put(j, "work", o->work_urn);
     put_u64(j, "pages", o->n_pages);
-    put_u64(j, "pages_with_text", o->n_text);
+    put_u64(j, "pages_with_text", n_text);
     put_u64(j, "page_images", o->n_images);
     put_u64(j, "files", o->n_files);
     put_u64(j, "bytes", o->n_bytes);
@@ -67,16 +74,13 @@ static cph_status put_cut(cph_buf *b, cph_str s, size_t n, bool pad, cph_err *er
     return CPH_OK;
 }
 
-static cph_status text_object(listing *l, const cph_object_view *o, cph_err *err)
+static cph_status text_object(listing *l, const cph_object_view *o, const cph_json *meta, cph_err *err)
 {
-    cph_json *meta = NULL;
     if (l->n_objects > TEXT_OBJECTS) return CPH_OK;
-    cph_arena_reset(&l->a);
-    if (o->meta_json.n) CPH_TRY(cph_json_parse(&meta, &l->a, o->meta_json, "meta", NULL, err));
     cph_str name = o->work_urn.n ? o->work_urn : o->source_id;
     CPH_TRY(put_cut(l->b, name, 40, true, err));
     CPH_TRY(cph_buf_printf(l->b, err, "  %-11.*s %6s %6s %6s %8s  ", CPH_FMT(o->profile), cph_figure_of(o->n_pages).z,
-                           cph_figure_of(o->n_text).z, cph_figure_of(o->n_images).z, cph_figure_of(o->n_problems).z));
+                           cph_figure_of(pages_with_text(meta, o)).z, cph_figure_of(o->n_images).z, cph_figure_of(o->n_problems).z));
     CPH_TRY(put_cut(l->b, cph_json_get_str(meta, "title"), 40, false, err));
     return cph_buf_char(l->b, '\n', err);
 }
@@ -84,14 +88,17 @@ static cph_status text_object(listing *l, const cph_object_view *o, cph_err *err
 static cph_status each_object(void *ctx, const cph_object_view *o, cph_err *err)
 {
     listing *l = ctx;
+    cph_json *meta = NULL;
+    cph_arena_reset(&l->a);
+    if (o->meta_json.n) CPH_TRY(cph_json_parse(&meta, &l->a, o->meta_json, "meta", NULL, err));
     l->n_objects++;
     l->n_pages += o->n_pages;
-    l->n_text += o->n_text;
+    l->n_text += pages_with_text(meta, o);
     l->n_images += o->n_images;
     l->n_files += o->n_files;
     l->n_bytes += o->n_bytes;
-    if (!l->j) return text_object(l, o, err);
-    json_object(l->j, o);
+    if (!l->j) return text_object(l, o, meta, err);
+    json_object(l->j, o, pages_with_text(meta, o));
     return CPH_OK;
 }
 
@@ -125,27 +132,36 @@ static cph_status each_problem(void *ctx, cph_str object, const cph_problem *p, 
 
 /* ---- the two forms ---- */
 
+static cph_status json_lists(cph_collection *c, listing *l, cph_err *err)
+{
+    cph_jw_key(l->j, "objects");
+    cph_jw_arr(l->j);
+    CPH_TRY(cph_collection_objects(c, each_object, l, err));
+    cph_jw_end(l->j);
+    cph_jw_key(l->j, "works");
+    cph_jw_arr(l->j);
+    CPH_TRY(cph_collection_works(c, each_work, l, err));
+    cph_jw_end(l->j);
+    cph_jw_key(l->j, "problems");
+    cph_jw_arr(l->j);
+    CPH_TRY(cph_collection_problems(c, each_problem, l, err));
+    cph_jw_end(l->j);
+    return CPH_OK;
+}
+
 static cph_status as_json(cph_collection *c, cph_buf *b, cph_err *err)
 {
     cph_jw j = cph_jw_on(b);
     listing l = {.j = &j};
+    cph_arena_init(&l.a, 0);
     cph_jw_obj(&j);
     put(&j, "kind", CPH_STR("collection"));
     put(&j, "path", cph_str_of(cph_collection_path(c)));
     cph_jw_key(&j, "sample");
     cph_jw_bool(&j, cph_collection_is_sample(c));
-    cph_jw_key(&j, "objects");
-    cph_jw_arr(&j);
-    CPH_TRY(cph_collection_objects(c, each_object, &l, err));
-    cph_jw_end(&j);
-    cph_jw_key(&j, "works");
-    cph_jw_arr(&j);
-    CPH_TRY(cph_collection_works(c, each_work, &l, err));
-    cph_jw_end(&j);
-    cph_jw_key(&j, "problems");
-    cph_jw_arr(&j);
-    CPH_TRY(cph_collection_problems(c, each_problem, &l, err));
-    cph_jw_end(&j);
+    cph_status s = json_lists(c, &l, err);
+    cph_arena_release(&l.a);
+    CPH_TRY(s);
     put_u64(&j, "pages", l.n_pages);
     put_u64(&j, "pages_with_text", l.n_text);
     put_u64(&j, "page_images", l.n_images);

@@ -20,7 +20,6 @@ static const struct {
     {"tokens", "records", "record", "records"},
     {"tokens", "tokens", "token", "tokens"},
     {"tokens", "revoked", "record revoked", "records revoked"},
-    {"tokens", "vocabulary", "entry", "entries"},
     {"tokenizer", "vocabulary", "entry", "entries"},
     {"tokenizer", "entries", "entry", "entries"},
     {"tokenizer", "merges", "merge", "merges"},

@@ -256,6 +256,7 @@ static cph_status say_leaves(cph_buf *b, const way *w, cph_err *err)
 {
     if (!w->tree) return CPH_OK;
     CPH_TRY(say_head(b, w->root, err));
+    if (!w->n_leaves) return cph_buf_z(b, "nothing of it: what follows stands in the corpus only\n", err);
     CPH_TRY(cph_show_count(b, w->n_leaves, "document of it", "documents of it", err));
     CPH_TRY(cph_buf_z(b, ", ", err));
     CPH_TRY(cph_show_count(b, w->tokens, "token", "tokens", err));

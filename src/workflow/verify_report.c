@@ -19,7 +19,7 @@ static cph_status head(cph_buf *b, const cph_verify_artefact *a, cph_err *err)
 
 static cph_status row(cph_buf *b, const cph_verify_row *r, cph_err *err)
 {
-    return cph_buf_printf(b, err, "  %-7s  %-15.*s %.*s\n", marks[r->grade], CPH_FMT(r->subject), CPH_FMT(r->what));
+    return cph_buf_printf(b, err, "  %-7s  %-17.*s %.*s\n", marks[r->grade], CPH_FMT(r->subject), CPH_FMT(r->what));
 }
 
 /* The rows of one artefact; of damaged ones the first, unless all are wanted. */

@@ -229,7 +229,7 @@ static void the_text_names_the_first_and_counts_the_rest(void **state)
     line_write("demo/tokenizer", "b", "x");
     cph_verify_report r = verified(f, "demo/tokenizer", true);
     must(cph_verify_text(&b, &r, false, err));
-    assert_non_null(strstr(b.p, "DIFFERS  a               was not sealed with the rest"));
+    assert_non_null(strstr(b.p, "DIFFERS  a                 was not sealed with the rest"));
     assert_null(strstr(b.p, "DIFFERS  b"));
     assert_non_null(strstr(b.p, "1 more differ; --list names them all"));
     b.n = 0;
