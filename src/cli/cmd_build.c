@@ -18,7 +18,8 @@ static cph_status read_policy(const cli *c, cph_policy *p, cph_err *err)
     cph_actor_parse(cph_str_of(cli_str(c, "actor")), &p->actor);
     cph_commercial_parse(cph_str_of(cli_str(c, "commercial")), &p->commercial);
     if (strlen(forum) != 2 || forum[0] < 'A' || forum[0] > 'Z' || forum[1] < 'A' || forum[1] > 'Z')
-        return cph_fail(err, CPH_USAGE, "--forum %s: wants a country as two capital letters, such as NO", forum);
+        return cph_fail(err, CPH_USAGE, "--forum %s: wants a country as two capital letters, such as NO",
+                        forum);
     memcpy(p->forum, forum, 3);
     p->as_of = cli_today(c);
     if (cli_given(c, "as-of")) cph_day_parse(cph_str_of(cli_str(c, "as-of")), &p->as_of);
@@ -26,7 +27,8 @@ static cph_status read_policy(const cli *c, cph_policy *p, cph_err *err)
     if (cli_flag(c, "pd-assumed")) p->pd_assumed = (uint32_t)1 << p->purpose;
     if (!cli_given(c, "model-licence")) return CPH_OK;
     if (strlen(cli_str(c, "model-licence")) >= sizeof p->model_licence)
-        return cph_fail(err, CPH_USAGE, "--model-licence: at most %zu characters", sizeof p->model_licence - 1);
+        return cph_fail(err, CPH_USAGE, "--model-licence: at most %zu characters",
+                        sizeof p->model_licence - 1);
     memcpy(p->model_licence, cli_str(c, "model-licence"), strlen(cli_str(c, "model-licence")) + 1);
     return CPH_OK;
 }
@@ -43,7 +45,8 @@ static cph_status read_opts(cli *c, cph_build_opts *o, cph_digest *snapshot, cph
     cph_unit_parse(cph_str_of(cli_str(c, "unit")), &o->unit);
     cph_dedup_parse(cph_str_of(cli_str(c, "dedup-documents")), &o->documents);
     cph_dedup_parse(cph_str_of(cli_str(c, "dedup-paragraphs")), &o->paragraphs);
-    uint64_t numbers[] = {cli_u64(c, "max-chars"), cli_u64(c, "paragraph-chars"), cli_u64(c, "boilerplate-copies")};
+    uint64_t numbers[] = {cli_u64(c, "max-chars"), cli_u64(c, "paragraph-chars"),
+                          cli_u64(c, "boilerplate-copies")};
     uint32_t *into[] = {&o->max_chars, &o->paragraph_chars, &o->boilerplate_copies};
     for (size_t i = 0; i < 3; i++) *into[i] = numbers[i] > UINT32_MAX ? UINT32_MAX : (uint32_t)numbers[i];
     o->normal.ligatures = !cli_flag(c, "keep-ligatures");
@@ -82,8 +85,10 @@ static void print_tally(cli *c, const cph_build_report *r)
         put_number(documents, t->documents);
         put_number(words, t->words);
         cli_print(c, "  %-8s %-7.*s %7s works %9s documents %13s words  %.*s\n",
-                  t->answer == CPH_ALLOW ? "given" : t->answer == CPH_HUMAN ? "ask" : "refused", CPH_FMT(t->rule), works,
-                  documents, words, CPH_FMT(t->sentence));
+                  t->answer == CPH_ALLOW   ? "given"
+                  : t->answer == CPH_HUMAN ? "ask"
+                                           : "refused",
+                  CPH_FMT(t->rule), works, documents, words, CPH_FMT(t->sentence));
     }
 }
 
@@ -91,7 +96,8 @@ static void print_summary(cli *c, const cph_build_opts *o, const cph_build_repor
 {
     char records[32], words[32], works[32], same[32], over[32], hex[CPH_HEX_DIGEST];
     cph_digest_hex(&r->snapshot, hex);
-    cli_print(c, "%s, asked for %s, snapshot %.16s\n", o->collection, cph_purpose_text(o->policy.purpose), hex);
+    cli_print(c, "%s, asked for %s, snapshot %.16s\n", o->collection, cph_purpose_text(o->policy.purpose),
+              hex);
     print_tally(c, r);
     if (!r->written) return;
     put_number(records, r->records);
@@ -101,12 +107,13 @@ static void print_summary(cli *c, const cph_build_opts *o, const cph_build_repor
                          r->hyphens.signs_cross_page);
     put_number(over, r->hyphens.pairs_cross_page + r->hyphens.signs_cross_page);
     cph_digest_hex(&r->digest, hex);
-    cli_print(c, "%s: %s records, %s words of %s works; %s broken words joined, %s of them over a page\n", o->out, records,
-              words, works, same, over);
+    cli_print(c, "%s: %s records, %s words of %s works; %s broken words joined, %s of them over a page\n",
+              o->out, records, words, works, same, over);
     if (r->dropped_documents + r->dropped_paragraphs + r->empty_documents)
-        cli_print(c, "left out: %llu documents and %llu paragraphs as exact copies, %llu documents without text\n",
-                  (unsigned long long)r->dropped_documents, (unsigned long long)r->dropped_paragraphs,
-                  (unsigned long long)r->empty_documents);
+        cli_print(
+            c, "left out: %llu documents and %llu paragraphs as exact copies, %llu documents without text\n",
+            (unsigned long long)r->dropped_documents, (unsigned long long)r->dropped_paragraphs,
+            (unsigned long long)r->empty_documents);
     cli_print(c, "corpus %s\n", hex);
 }
 
@@ -208,47 +215,68 @@ static cph_status run(cli *c, cph_err *err)
 
 static const cli_opt opts[] = {
     {"for", CLI_CHOICE, CLI_IDENTITY,
-     "ingest|ocr|search|snippet|display|features|train-research|train-internal|train-release-weights|publish-corpus|export", NULL,
-     "the purpose that the corpus is for: what is not permitted for it stays out, and no reader opens it for another"},
+     "ingest|ocr|search|snippet|display|features|train-research|train-internal|train-release-weights|publish-"
+     "corpus|export",
+     NULL,
+     "the purpose that the corpus is for: what is not permitted for it stays out, and no reader opens it for "
+     "another"},
     {"out", CLI_STR, CLI_RUN, "DIR", NULL, "where the corpus is sealed"},
-    {"as-of", CLI_DATE, CLI_IDENTITY, "yyyy-mm-dd", NULL, "the date of the question; terms and windows are counted to it (default: today)"},
+    {"as-of", CLI_DATE, CLI_IDENTITY, "yyyy-mm-dd", NULL,
+     "the date of the question; terms and windows are counted to it (default: today)"},
     {"release", CLI_DATE, CLI_IDENTITY, "yyyy-mm-dd", NULL,
      "when the model is to be released: the press agreement counts its window back from there (RR-163)"},
     {"forum", CLI_STR, CLI_IDENTITY, "CC", "NO", "the country in which the use takes place"},
-    {"tier", CLI_CHOICE, CLI_IDENTITY, "public|national-ip|on-site|researcher|capsule|staff", "staff", "who gets to the texts"},
-    {"actor", CLI_CHOICE, CLI_IDENTITY, "heritage|research|company|public-body|person", "heritage", "who uses them"},
+    {"tier", CLI_CHOICE, CLI_IDENTITY, "public|national-ip|on-site|researcher|capsule|staff", "staff",
+     "who gets to the texts"},
+    {"actor", CLI_CHOICE, CLI_IDENTITY, "heritage|research|company|public-body|person", "heritage",
+     "who uses them"},
     {"commercial", CLI_CHOICE, CLI_IDENTITY, "no|yes|unknown", "no", "whether the use is commercial"},
     {"model-licence", CLI_STR, CLI_IDENTITY, "ID", NULL, "the licence that released weights are to have"},
-    {"pd-assumed", CLI_FLAG, CLI_IDENTITY, NULL, NULL, "accept works that are only assumed to be free of copyright (RR-142)"},
+    {"pd-assumed", CLI_FLAG, CLI_IDENTITY, NULL, NULL,
+     "accept works that are only assumed to be free of copyright (RR-142)"},
     {"rulebase", CLI_STR, CLI_IDENTITY, "sample|house|FILE", "house",
      "the rules that decide: the house's, a file's, or the sample's, which serve invented works only"},
     {"unit", CLI_CHOICE, CLI_IDENTITY, "auto|volume|chapter|article|page", "auto",
      "what becomes one document; auto: newspapers by article, all else by volume"},
-    {"max-chars", CLI_U64, CLI_IDENTITY, "N", "1000000", "longer documents are cut at paragraph ends into #part1, #part2, ..."},
+    {"max-chars", CLI_U64, CLI_IDENTITY, "N", "1000000",
+     "longer documents are cut at paragraph ends into #part1, #part2, ..."},
     {"dedup-documents", CLI_CHOICE, CLI_IDENTITY, "none|boilerplate|first|all", "first",
      "exact copies of documents: keep all, the first where there are many, the first, or none"},
-    {"dedup-paragraphs", CLI_CHOICE, CLI_IDENTITY, "none|boilerplate|first|all", "boilerplate", "the same for paragraphs"},
+    {"dedup-paragraphs", CLI_CHOICE, CLI_IDENTITY, "none|boilerplate|first|all", "boilerplate",
+     "the same for paragraphs"},
     {"paragraph-chars", CLI_U64, CLI_IDENTITY, "N", "100", "shorter paragraphs are never compared"},
     {"boilerplate-copies", CLI_U64, CLI_IDENTITY, "N", "10", "so many copies make boilerplate"},
     {"keep-ligatures", CLI_FLAG, CLI_IDENTITY, NULL, NULL, "leave U+FB00..U+FB06 as they are"},
-    {"keep-mojibake", CLI_FLAG, CLI_IDENTITY, NULL, NULL, "do not repair UTF-8 that was read as Latin-1 or Windows-1252"},
-    {"modern-letters", CLI_FLAG, CLI_IDENTITY, NULL, NULL, "long s, r rotunda and vowels with e above become today's letters"},
-    {"hyphen-equals", CLI_FLAG, CLI_IDENTITY, NULL, NULL, "= at a line's end is a hyphen, as some Fraktur OCR has it"},
-    {"keep-heads", CLI_FLAG, CLI_IDENTITY, NULL, NULL, "do not look for running heads and page numbers by repetition"},
-    {"snapshot", CLI_STR, CLI_IDENTITY, "DIGEST", NULL, "build from this snapshot (default: one is taken of what stands now)"},
+    {"keep-mojibake", CLI_FLAG, CLI_IDENTITY, NULL, NULL,
+     "do not repair UTF-8 that was read as Latin-1 or Windows-1252"},
+    {"modern-letters", CLI_FLAG, CLI_IDENTITY, NULL, NULL,
+     "long s, r rotunda and vowels with e above become today's letters"},
+    {"hyphen-equals", CLI_FLAG, CLI_IDENTITY, NULL, NULL,
+     "= at a line's end is a hyphen, as some Fraktur OCR has it"},
+    {"keep-heads", CLI_FLAG, CLI_IDENTITY, NULL, NULL,
+     "do not look for running heads and page numbers by repetition"},
+    {"snapshot", CLI_STR, CLI_IDENTITY, "DIGEST", NULL,
+     "build from this snapshot (default: one is taken of what stands now)"},
     {"dry-run", CLI_FLAG, CLI_RUN, NULL, NULL, "decide and count; write nothing"},
     {0}};
 
 const cli_command cmd_build = {
     .name = "build", .args = "COLLECTION", .min_args = 1, .max_args = 1,
     .summary = "seal a corpus of what may be used for a purpose",
-    .about = "Asks the rule base for every object of the collection: may it be used for this purpose, by this actor, in this "
+    .about = "Asks the rule base for every object of the collection: may it be used for this purpose, by "
+             "this actor, in this "
              "country, on this date? What is refused, or undetermined, stays out and is counted by rule.\n\n"
-             "What is permitted becomes text: words broken by lines and pages are joined, running heads and page numbers "
-             "dropped, exact copies found. The corpus is a directory of JSON lines in zstd frames, with a side-car that leads "
-             "from each piece of text to its page and block, and colophon.json, which says what it is. The same snapshot and "
+             "What is permitted becomes text: words broken by lines and pages are joined, running heads and "
+             "page numbers "
+             "dropped, exact copies found. The corpus is a directory of JSON lines in zstd frames, with a "
+             "side-car that leads "
+             "from each piece of text to its page and block, and colophon.json, which says what it is. The "
+             "same snapshot and "
              "options give the same digest on every machine.\n\n"
              "Exit 3 when nothing is permitted; nothing is written then.",
-    .examples = "colophon build demo/collection --for train-internal --rulebase sample --as-of 2026-11-23 --out demo/corpus\n"
-                "colophon build books --for train-release-weights --release 2027-06-01 --dry-run  # what would be let in",
-    .opts = opts, .run = run};
+    .examples = "colophon build demo/collection --for train-internal --rulebase sample --as-of 2026-11-23 "
+                "--out demo/corpus\n"
+                "colophon build books --for train-release-weights --release 2027-06-01 --dry-run  # what "
+                "would be let in",
+    .opts = opts,
+    .run = run};

@@ -27,9 +27,15 @@
 
 void cph_build_opts_init(cph_build_opts *o)
 {
-    *o = (cph_build_opts){.rulebase = "house", .unit = CPH_UNIT_AUTO, .max_chars = 1000000,
-                          .documents = CPH_DEDUP_FIRST, .paragraphs = CPH_DEDUP_BOILERPLATE, .paragraph_chars = 100,
-                          .boilerplate_copies = 10, .heads = true, .sort_bytes = (uint64_t)32 << 20};
+    *o = (cph_build_opts){.rulebase = "house",
+                          .unit = CPH_UNIT_AUTO,
+                          .max_chars = 1000000,
+                          .documents = CPH_DEDUP_FIRST,
+                          .paragraphs = CPH_DEDUP_BOILERPLATE,
+                          .paragraph_chars = 100,
+                          .boilerplate_copies = 10,
+                          .heads = true,
+                          .sort_bytes = (uint64_t)32 << 20};
     cph_policy_init(&o->policy);
     cph_normalise_opts_init(&o->normal);
     o->normal.mojibake = true;
@@ -41,9 +47,11 @@ static cph_status check_opts(const cph_build_opts *o, cph_err *err)
     if (!o->out && !o->dry_run) return cph_fail(err, CPH_USAGE, "build wants a directory for the corpus");
     if (!o->policy.as_of) return cph_fail(err, CPH_USAGE, "build wants the date of the question (as_of)");
     if (o->max_chars < 1000 || o->max_chars > 16000000)
-        return cph_fail(err, CPH_USAGE, "max-chars is %u; it lies between 1,000 and 16,000,000", o->max_chars);
+        return cph_fail(err, CPH_USAGE, "max-chars is %u; it lies between 1,000 and 16,000,000",
+                        o->max_chars);
     if (o->boilerplate_copies < 2 || o->boilerplate_copies > 100000)
-        return cph_fail(err, CPH_USAGE, "boilerplate-copies is %u; it lies between 2 and 100,000", o->boilerplate_copies);
+        return cph_fail(err, CPH_USAGE, "boilerplate-copies is %u; it lies between 2 and 100,000",
+                        o->boilerplate_copies);
     if (!o->normal.nfc) return cph_fail(err, CPH_USAGE, "the text of a corpus is in NFC: that step stays on");
     return CPH_OK;
 }
@@ -86,7 +94,8 @@ static cph_status plan_object(building *b, const cph_task *t, uint64_t index, cp
     CPH_TRY(cph_put_u64(&b->scratch, v->rank, err));
     CPH_TRY(cph_put_str(&b->scratch, (cph_str){(const char *)v->hash.b, 32}, err));
     const cph_str texts[] = {v->basis, v->urn, v->date, v->form, v->lang, v->version};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) CPH_TRY(cph_put_str(&b->scratch, texts[i], err));
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        CPH_TRY(cph_put_str(&b->scratch, texts[i], err));
     return cph_spool_add(&b->plan, cph_buf_view(&b->scratch), NULL, err);
 }
 
@@ -156,9 +165,10 @@ static cph_status nothing_given(const building *b, cph_err *err)
     const cph_build_report *r = &b->r;
     cph_day_text(b->o->policy.as_of, day);
     for (size_t i = 0; i < r->n_tally && at < sizeof list - 96; i++)
-        at += (size_t)snprintf(list + at, sizeof list - at, "%s%.*s: %llu", i ? ", " : "", CPH_FMT(r->tally[i].rule),
-                               (unsigned long long)r->tally[i].works);
-    cph_fail(err, CPH_RIGHTS, "%s: nothing may be used for %s (tier %s, forum %s) as of %s: %llu works refused (%s)",
+        at += (size_t)snprintf(list + at, sizeof list - at, "%s%.*s: %llu", i ? ", " : "",
+                               CPH_FMT(r->tally[i].rule), (unsigned long long)r->tally[i].works);
+    cph_fail(err, CPH_RIGHTS,
+             "%s: nothing may be used for %s (tier %s, forum %s) as of %s: %llu works refused (%s)",
              b->o->collection, cph_purpose_text(b->o->policy.purpose), cph_tier_text(b->o->policy.tier),
              b->o->policy.forum, day, (unsigned long long)r->works_refused, list);
     return cph_hint(err, "colophon rights explain WORK --for %s tells why; nothing was written",

@@ -13,7 +13,8 @@
 
 #include "corpus_in.h"
 
-#define HASHED (16 + 1 + 1 + 8 + 8 + 8 + 4 + 8) /* hash, rank, OCR class, ~chars, date, ordinal, paragraph, at */
+#define HASHED \
+    (16 + 1 + 1 + 8 + 8 + 8 + 4 + 8) /* hash, rank, OCR class, ~chars, date, ordinal, paragraph, at */
 #define ORDINAL 34
 #define FATE (8 + 1 + 8 + 1 + 8 + 8)            /* ordinal, kind, paragraph, drop, x, y */
 #define MAX_LISTED 10000 /* of a cluster: the drop log has them all */
@@ -44,8 +45,8 @@ bool cph_dedup_parse(cph_str s, cph_dedup *out)
     return false;
 }
 
-static cph_status open_sort(cph_extsort **x, const cph_copies *c, const char *dir, const char *name, size_t size,
-                            cph_err *err)
+static cph_status open_sort(cph_extsort **x, const cph_copies *c, const char *dir, const char *name,
+                            size_t size, cph_err *err)
 {
     char path[CPH_PATH_MAX];
     CPH_TRY(cph_path_join(path, dir, name, err));
@@ -79,8 +80,8 @@ void cph_copies_close(cph_copies *c)
     cph_free(c);
 }
 
-cph_status cph_copies_add(cph_copies *c, const cph_copy *k, uint64_t ordinal, uint64_t at, uint8_t rank, cph_str date,
-                          cph_err *err)
+cph_status cph_copies_add(cph_copies *c, const cph_copy *k, uint64_t ordinal, uint64_t at, uint8_t rank,
+                          cph_str date, cph_err *err)
 {
     uint8_t r[HASHED];
     bool document = k->paragraph == UINT32_MAX;
@@ -119,8 +120,8 @@ static cph_status mark_gone(cph_copies *c, uint64_t ordinal, cph_err *err)
     return CPH_OK;
 }
 
-static cph_status put_fate(cph_copies *c, uint64_t ordinal, unsigned kind, uint64_t paragraph, bool drop, uint64_t x,
-                           uint64_t y, cph_err *err)
+static cph_status put_fate(cph_copies *c, uint64_t ordinal, unsigned kind, uint64_t paragraph, bool drop,
+                           uint64_t x, uint64_t y, cph_err *err)
 {
     uint8_t f[FATE];
     cph_put_be(f, ordinal, 8);
@@ -147,7 +148,8 @@ static cph_status drop_member(cph_copies *c, const group *g, const uint8_t *r, u
 {
     const uint8_t *best = g->held;
     uint64_t kept = g->how == CPH_DEDUP_ALL ? UINT64_MAX : cph_get_be(best + 46, 8);
-    if (!g->documents) return put_fate(c, ordinal_of(r), PARAGRAPH, cph_get_be(r + 42, 4), true, kept, i + 1, err);
+    if (!g->documents)
+        return put_fate(c, ordinal_of(r), PARAGRAPH, cph_get_be(r + 42, 4), true, kept, i + 1, err);
     CPH_TRY(mark_gone(c, ordinal_of(r), err));
     CPH_TRY(put_fate(c, ordinal_of(r), DROPPED, 0, true, kept, i + 1, err));
     if (kept == UINT64_MAX) return CPH_OK;

@@ -4,7 +4,7 @@
  *
  * The way of an object: gate.c (may it?) -> plan.c (which blocks make which
  * document) -> heads.c, flow.c, hyphen.c (pages become paragraphs) -> spool.c (a
- * file of finished documents) -> copies.c (which of them are copies) -> record.c
+ * file of finished documents) -> copies.c (which of them are copies) -> corpus_record.c
  * (record and side-car lines) -> shards.c (frames). build.c drives them in windows.
  */
 #ifndef CPH_CORPUS_IN_H
@@ -68,7 +68,8 @@ void cph_lexicon_close(cph_lexicon *l);
 /* Counts the unbroken tokens of a page. One worker, one thread. */
 cph_status cph_lexicon_page(cph_lexicon *l, unsigned worker, cph_str lang, const cph_page *p,
                             cph_err *err) CPH_MUST_USE;
-cph_status cph_lexicon_add(cph_lexicon *l, unsigned worker, cph_str lang, cph_str word, cph_err *err) CPH_MUST_USE;
+cph_status cph_lexicon_add(cph_lexicon *l, unsigned worker, cph_str lang, cph_str word,
+                           cph_err *err) CPH_MUST_USE;
 /* Merges and sorts; from then on it is read-only. */
 cph_status cph_lexicon_finish(cph_lexicon *l, cph_digest *digest, cph_err *err) CPH_MUST_USE;
 cph_status cph_lexicon_count(const cph_lexicon *l, cph_str lang, cph_str word, uint64_t *n,
@@ -92,8 +93,9 @@ bool cph_hyphen_ends(const cph_token *t, bool equals);
  * HYP-03 to HYP-07 for part 1 `first` (its text may be a join already: `text_1`) and `second`. Appends
  * the token to `text` when they become one.
  */
-cph_status cph_hyphen_join(const cph_hyphen_ctx *x, const cph_token *first, cph_str text_1, const cph_token *second,
-                           cph_buf *text, cph_join *how, cph_hyphen_counts *n, cph_err *err) CPH_MUST_USE;
+cph_status cph_hyphen_join(const cph_hyphen_ctx *x, const cph_token *first, cph_str text_1,
+                           const cph_token *second, cph_buf *text, cph_join *how, cph_hyphen_counts *n,
+                           cph_err *err) CPH_MUST_USE;
 cph_str cph_lang_code(cph_str stated); /* ISO 639-3: "nob" for nb, nob, nb-NO; "und" for nothing */
 cph_str cph_lang_tag(cph_str code);    /* BCP 47, for records: "nb" for nob */
 
@@ -195,7 +197,7 @@ cph_status cph_gate_write(cph_gate *g, const char *path, cph_err *err) CPH_MUST_
 const cph_rulebase *cph_gate_rulebase(const cph_gate *g);
 
 /* ---- fold.c ---- */
-/* What copies are compared by (22.2): lower case, numbers as 0, words alone, no marks. Never leaves this room. */
+/* What copies are compared by (22.2): lower case, numbers as 0, no punctuation, no marks. Stays in this room. */
 cph_status cph_fold(cph_buf *out, cph_str text, cph_err *err) CPH_MUST_USE;
 
 /* ---- document.c: one permitted object becomes finished documents ---- */
@@ -226,7 +228,8 @@ typedef struct cph_maker {
     const cph_snapshot *s;
     const cph_lexicon *lexicon;
 } cph_maker;
-cph_status cph_task_pages(const cph_snapshot *s, cph_task *t, cph_err *err) CPH_MUST_USE; /* loads page rows */
+/* Loads the rows of the pages; then the pages. */
+cph_status cph_task_pages(const cph_snapshot *s, cph_task *t, cph_err *err) CPH_MUST_USE;
 cph_status cph_task_leaves(const cph_snapshot *s, cph_task *t, cph_leaf **out, cph_err *err) CPH_MUST_USE;
 cph_status cph_document_make(const cph_maker *m, cph_task *t, cph_err *err) CPH_MUST_USE;
 uint64_t cph_row_words(const cph_json *row); /* UINT64_MAX: the row does not say */
@@ -250,11 +253,12 @@ cph_status cph_entry_parse(cph_entry *out, cph_str bytes, cph_err *err) CPH_MUST
 
 /* ---- copies.c ---- */
 typedef struct cph_copies cph_copies;
-cph_status cph_copies_open(cph_copies **out, const cph_build_opts *o, const char *dir, cph_err *err) CPH_MUST_USE;
+cph_status cph_copies_open(cph_copies **out, const cph_build_opts *o, const char *dir,
+                           cph_err *err) CPH_MUST_USE;
 void cph_copies_close(cph_copies *c);
 /* Document number `ordinal`, which stands at `at` in the spool. */
-cph_status cph_copies_add(cph_copies *c, const cph_copy *k, uint64_t ordinal, uint64_t at, uint8_t rank, cph_str date,
-                          cph_err *err) CPH_MUST_USE;
+cph_status cph_copies_add(cph_copies *c, const cph_copy *k, uint64_t ordinal, uint64_t at, uint8_t rank,
+                          cph_str date, cph_err *err) CPH_MUST_USE;
 cph_status cph_copies_resolve(cph_copies *c, cph_err *err) CPH_MUST_USE;
 typedef struct cph_mark { /* a paragraph that has copies */
     uint32_t paragraph;
@@ -273,7 +277,7 @@ typedef struct cph_fate { /* of one document, asked in order */
 cph_status cph_copies_next(cph_copies *c, uint64_t ordinal, cph_fate *out, cph_err *err) CPH_MUST_USE;
 void cph_fate_release(cph_fate *f);
 
-/* ---- record.c ---- */
+/* ---- corpus_record.c ---- */
 typedef struct cph_rendered { /* the records of one document */
     cph_buf records, provs, ids; /* one after the other, without LF */
     cph_buf dropped;             /* lines with LF */
@@ -293,7 +297,8 @@ typedef struct cph_renderer {
     char options[CPH_HEX_DIGEST];
 } cph_renderer;
 /*
- * `ids`: of a document that stays, those of its dropped copies; of one that goes, that of the copy that stays.
+ * `ids`: of a document that stays, those of its dropped copies; of one that goes, that of the copy
+ * that stays.
  * `kept_ids`: of each mark, the id of the document that keeps the paragraph. Texts of `e` must live.
  */
 cph_status cph_record_render(const cph_renderer *x, const cph_entry *e, const cph_fate *f, const cph_str *ids,

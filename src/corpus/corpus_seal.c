@@ -117,7 +117,8 @@ static cph_status put_counts(building *b, cph_err *err)
                   {"strings_dropped", r->balance.dropped},
                   {"strings_empty", r->balance.empty},
                   {"tokens_joined", r->balance.joined}};
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) CPH_TRY(count(b, counts[i].name, counts[i].n, err));
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        CPH_TRY(count(b, counts[i].name, counts[i].n, err));
 #define HYPHEN(name) CPH_TRY(count(b, "hyphen_" #name, r->hyphens.name, err));
     CPH_HYPHEN_COUNT_MAP(HYPHEN)
 #undef HYPHEN
@@ -139,8 +140,11 @@ static cph_status put_tally(building *b, cph_err *err)
 {
     for (size_t i = 0; i < b->r.n_tally; i++) {
         const cph_build_tally *t = &b->r.tally[i];
-        cph_tally_row row = {.rule = t->rule, .decision = cph_str_of(cph_answer_word(t->answer)), .works = t->works,
-                             .documents = t->documents, .words = t->words};
+        cph_tally_row row = {.rule = t->rule,
+                             .decision = cph_str_of(cph_answer_word(t->answer)),
+                             .works = t->works,
+                             .documents = t->documents,
+                             .words = t->words};
         CPH_TRY(cph_identity_tally(b->identity, b->a, &row, err));
     }
     return CPH_OK;

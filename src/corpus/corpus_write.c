@@ -121,7 +121,10 @@ static cph_status put_slot(writing *w, slot *x, cph_err *err)
 {
     building *b = w->b;
     size_t record = 0, prov = 0, id = 0;
-    cph_stats_row row = {.lang = x->e.lang, .type = x->e.type, .basis = x->e.basis, .decade = decade_of(x->e.date),
+    cph_stats_row row = {.lang = x->e.lang,
+                         .type = x->e.type,
+                         .basis = x->e.basis,
+                         .decade = decade_of(x->e.date),
                          .documents = 1};
     if (x->out.dropped.n) CPH_TRY(put_drops(w, x, err));
     b->r.dropped_documents += x->f.drop;

@@ -9,7 +9,10 @@
 
 #include "corpus_in.h"
 
-const char *cph_answer_word(cph_answer a) { return a == CPH_ALLOW ? "ALLOW" : a == CPH_HUMAN ? "HUMAN" : "DENY"; }
+const char *cph_answer_word(cph_answer a)
+{
+    return a == CPH_ALLOW ? "ALLOW" : a == CPH_HUMAN ? "HUMAN" : "DENY";
+}
 
 /* 1234567 as 1,234,567. */
 cph_status cph_put_grouped(cph_buf *b, uint64_t n, cph_err *err)
@@ -44,8 +47,8 @@ static cph_status cell(cph_buf *b, cph_str s, cph_err *err)
     return CPH_OK;
 }
 
-static cph_status put_head(cph_buf *b, const cph_build_opts *o, const cph_build_report *r, const cph_rulebase *rules,
-                           cph_err *err)
+static cph_status put_head(cph_buf *b, const cph_build_opts *o, const cph_build_report *r,
+                           const cph_rulebase *rules, cph_err *err)
 {
     char as_of[16], release[16], hex[CPH_HEX_DIGEST];
     cph_day_text(o->policy.as_of, as_of);
@@ -53,26 +56,33 @@ static cph_status put_head(cph_buf *b, const cph_build_opts *o, const cph_build_
     cph_digest_hex(&r->snapshot, hex);
     CPH_TRY(cph_buf_printf(b, err, "# A corpus for %s\n\n", cph_purpose_text(o->policy.purpose)));
     if (cph_rulebase_is_sample(rules))
-        CPH_TRY(cph_buf_z(b, "> Built under the *sample* rule base: its decisions hold for invented works only (RR-009).\n\n", err));
+        CPH_TRY(cph_buf_z(
+            b,
+            "> Built under the *sample* rule base: its decisions hold for invented works only (RR-009).\n\n",
+            err));
     CPH_TRY(cph_put_grouped(b, r->records, err));
     CPH_TRY(cph_buf_z(b, " records, ", err));
     CPH_TRY(cph_put_grouped(b, r->words, err));
     CPH_TRY(cph_buf_z(b, " words, ", err));
     CPH_TRY(cph_put_grouped(b, r->characters, err));
     CPH_TRY(cph_buf_printf(b, err, " characters of %llu works.\n\n", (unsigned long long)r->works));
-    CPH_TRY(cph_buf_printf(b, err,
-                           "Given for the purpose **%s**, tier %s, actor %s, forum %s, as of %s%s%s. Another purpose, a wider tier or\n"
-                           "another forum needs another corpus: a reader refuses to open this one for it.\n\n",
-                           cph_purpose_text(o->policy.purpose), cph_tier_text(o->policy.tier),
-                           cph_actor_text(o->policy.actor), o->policy.forum, as_of,
-                           o->policy.release ? ", to be released on " : "", o->policy.release ? release : ""));
+    CPH_TRY(
+        cph_buf_printf(b, err,
+                       "Given for the purpose **%s**, tier %s, actor %s, forum %s, as of %s%s%s. Another "
+                       "purpose, a wider tier or\n"
+                       "another forum needs another corpus: a reader refuses to open this one for it.\n\n",
+                       cph_purpose_text(o->policy.purpose), cph_tier_text(o->policy.tier),
+                       cph_actor_text(o->policy.actor), o->policy.forum, as_of,
+                       o->policy.release ? ", to be released on " : "", o->policy.release ? release : ""));
     return cph_buf_printf(b, err, "Source: collection snapshot `%s`.\n\n", hex);
 }
 
 static cph_status put_tally(cph_buf *b, const cph_build_report *r, cph_err *err)
 {
-    CPH_TRY(cph_buf_z(b, "## What was given and what was refused\n\n"
-                         "| rule | decision | works | documents | words | why |\n|---|---|---:|---:|---:|---|\n", err));
+    CPH_TRY(cph_buf_z(b,
+                      "## What was given and what was refused\n\n"
+                      "| rule | decision | works | documents | words | why |\n|---|---|---:|---:|---:|---|\n",
+                      err));
     for (size_t i = 0; i < r->n_tally; i++) {
         const cph_build_tally *t = &r->tally[i];
         uint64_t n[] = {t->works, t->documents, t->words};
@@ -86,8 +96,11 @@ static cph_status put_tally(cph_buf *b, const cph_build_report *r, cph_err *err)
 
 static cph_status put_content(cph_buf *b, const cph_stats *s, cph_err *err)
 {
-    CPH_TRY(cph_buf_z(b, "## Content\n\n| language | decade | type | right | records | documents | words | characters |\n"
-                         "|---|---|---|---|---:|---:|---:|---:|\n", err));
+    CPH_TRY(cph_buf_z(
+        b,
+        "## Content\n\n| language | decade | type | right | records | documents | words | characters |\n"
+        "|---|---|---|---|---:|---:|---:|---:|\n",
+        err));
     for (size_t i = 0; i < s->n; i++) {
         const cph_stats_row *row = &s->rows[i];
         uint64_t n[] = {row->records, row->documents, row->words, row->chars};
@@ -100,7 +113,8 @@ static cph_status put_content(cph_buf *b, const cph_stats *s, cph_err *err)
         CPH_TRY(cell(b, row->basis, err));
         CPH_TRY(numbers(b, n, 4, err));
     }
-    return cph_buf_z(b, "\nThe same as data: `stats.csv`. Languages are those that the catalogue states.\n\n", err);
+    return cph_buf_z(b, "\nThe same as data: `stats.csv`. Languages are those that the catalogue states.\n\n",
+                     err);
 }
 
 static cph_status put_made(cph_buf *b, const cph_build_report *r, cph_err *err)
@@ -109,16 +123,22 @@ static cph_status put_made(cph_buf *b, const cph_build_report *r, cph_err *err)
     return cph_buf_printf(
         b, err,
         "## How the text was made\n\n"
-        "- Running heads, page numbers, tables, lists and noise were left out; notes stand after their page.\n"
-        "- %llu words broken by the line were joined on one page, %llu over a page break; %llu kept their hyphen.\n"
-        "- Of %llu strings on the pages %llu became words, %llu were second halves, %llu were dropped under a role, %llu were empty.\n"
+        "- Running heads, page numbers, tables, lists and noise were left out; notes stand after their "
+        "page.\n"
+        "- %llu words broken by the line were joined on one page, %llu over a page break; %llu kept their "
+        "hyphen.\n"
+        "- Of %llu strings on the pages %llu became words, %llu were second halves, %llu were dropped under "
+        "a role, %llu were empty.\n"
         "- %llu documents and %llu paragraphs were left out as exact copies, %llu documents held no text.\n\n"
         "## Files\n\n"
-        "- `shard-*.jsonl.zst`: one JSON object a line (`id text lang type date rights src`). `zstd -dc` reads them.\n"
-        "- `shard-*.prov.jsonl.zst`: the side-car, line for line: works, decision, source files, pages, and a map from\n"
+        "- `shard-*.jsonl.zst`: one JSON object a line (`id text lang type date rights src`). `zstd -dc` "
+        "reads them.\n"
+        "- `shard-*.prov.jsonl.zst`: the side-car, line for line: works, decision, source files, pages, and "
+        "a map from\n"
         "  text offsets to page and block.\n"
         "- `frames.jsonl`: where each frame starts. `decisions.jsonl.zst`, `dropped.jsonl.zst`: private.\n"
-        "- `colophon.json`: what this corpus is, with the roots that prove which works are in it. `colophon verify` checks all.\n",
+        "- `colophon.json`: what this corpus is, with the roots that prove which works are in it. `colophon "
+        "verify` checks all.\n",
         (unsigned long long)(h->pairs_same_page + h->signs_same_page),
         (unsigned long long)(h->pairs_cross_page + h->signs_cross_page),
         (unsigned long long)(h->kept + h->suspended), (unsigned long long)r->balance.strings,

@@ -32,7 +32,8 @@ static bool is_zero(const cph_digest *d)
     return cph_digest_cmp(d, &zero) == 0;
 }
 
-static cph_status load_leaf(const cph_snapshot *s, cph_task *t, uint32_t i, cph_buf *json, cph_leaf *leaf, cph_err *err)
+static cph_status load_leaf(const cph_snapshot *s, cph_task *t, uint32_t i, cph_buf *json, cph_leaf *leaf,
+                            cph_err *err)
 {
     const cph_snapshot_page *p = &t->pages[i];
     void *roles;
@@ -52,7 +53,7 @@ static cph_status load_leaf(const cph_snapshot *s, cph_task *t, uint32_t i, cph_
     leaf->line_role = roles;
     for (uint32_t b = 0; b < leaf->page.n_blocks; b++) {
         const cph_block *k = &leaf->page.blocks[b];
-        memset(leaf->line_role + k->first_line, k->role, k->n_lines);
+        memset(leaf->line_role + k->first_line, (int)k->role, k->n_lines);
     }
     return CPH_OK;
 }
@@ -65,7 +66,8 @@ cph_status cph_task_leaves(const cph_snapshot *s, cph_task *t, cph_leaf **out, c
     cph_leaf *leaves = mem;
     cph_buf_init(&json, LINES_MAX);
     cph_status status = CPH_OK;
-    for (uint32_t i = 0; status == CPH_OK && i < t->o.n_pages; i++) status = load_leaf(s, t, i, &json, &leaves[i], err);
+    for (uint32_t i = 0; status == CPH_OK && i < t->o.n_pages; i++)
+        status = load_leaf(s, t, i, &json, &leaves[i], err);
     cph_buf_release(&json);
     if (status == CPH_OK) *out = leaves;
     return status;
@@ -228,7 +230,8 @@ static cph_status put_counts(making *x, const cph_flow *f, cph_err *err)
         unsigned least = CPH_N_ROLES;
         for (unsigned i = 0; i < CPH_N_ROLES; i++)
             if (strcmp(cph_role_name((cph_role)i), last) > 0 &&
-                (least == CPH_N_ROLES || strcmp(cph_role_name((cph_role)i), cph_role_name((cph_role)least)) < 0))
+                (least == CPH_N_ROLES ||
+                 strcmp(cph_role_name((cph_role)i), cph_role_name((cph_role)least)) < 0))
                 least = i;
         if (least == CPH_N_ROLES) break;
         last = cph_role_name((cph_role)least);
@@ -347,7 +350,8 @@ static cph_status put_names(making *x, const cph_plan_doc *d, cph_err *err)
     const cph_task *t = x->t;
     const cph_json *meta = cph_json_get(t->o.row, "meta");
     cph_str id, source = t->o.source_id.n ? t->o.source_id : t->o.key;
-    CPH_TRY(cph_arena_printf(&x->t->a, &id, err, d->suffix.n ? "%.*s/%.*s" : "%.*s%.*s", CPH_FMT(source), CPH_FMT(d->suffix)));
+    CPH_TRY(cph_arena_printf(&x->t->a, &id, err, d->suffix.n ? "%.*s/%.*s" : "%.*s%.*s", CPH_FMT(source),
+                             CPH_FMT(d->suffix)));
     CPH_TRY(cph_put_str(&x->entry, id, err));
     CPH_TRY(cph_put_u64(&x->entry, t->v.skip, err));
     CPH_TRY(cph_put_str(&x->entry, t->o.key, err));
@@ -389,10 +393,11 @@ static cph_status balance(making *x, cph_err *err)
         b->empty += x->leaves[i].page.n_empty;
     }
     if (b->strings == b->out + b->absorbed + b->dropped + b->empty) return CPH_OK;
-    return cph_fail(err, CPH_BUG,
-                    "object %.*s: of %llu strings %llu came out, %llu were absorbed, %llu dropped, %llu empty (LAW-1)",
-                    CPH_FMT(x->t->o.key), (unsigned long long)b->strings, (unsigned long long)b->out,
-                    (unsigned long long)b->absorbed, (unsigned long long)b->dropped, (unsigned long long)b->empty);
+    return cph_fail(
+        err, CPH_BUG,
+        "object %.*s: of %llu strings %llu came out, %llu were absorbed, %llu dropped, %llu empty (LAW-1)",
+        CPH_FMT(x->t->o.key), (unsigned long long)b->strings, (unsigned long long)b->out,
+        (unsigned long long)b->absorbed, (unsigned long long)b->dropped, (unsigned long long)b->empty);
 }
 
 static cph_status make_all(making *x, cph_err *err)
@@ -444,7 +449,8 @@ cph_status cph_entry_parse(cph_entry *out, cph_str bytes, cph_err *err)
     cph_entry e = {0};
     e.id = cph_take_str(&t);
     e.skip = cph_take_u64(&t) != 0;
-    cph_str *names[] = {&e.object, &e.profile, &e.type, &e.title, &e.lang, &e.date, &e.basis, &e.urn, &e.version};
+    cph_str *names[] = {&e.object, &e.profile, &e.type, &e.title,  &e.lang,
+                        &e.date,   &e.basis,   &e.urn,  &e.version};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) *names[i] = cph_take_str(&t);
     e.decision = cph_take_digest(&t);
     cph_str *values[] = {&e.dates, &e.engine, &e.hyphens, &e.languages, &e.normal, &e.roles, &e.wc};

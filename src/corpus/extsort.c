@@ -107,7 +107,8 @@ uint64_t cph_extsort_n(const cph_extsort *x) { return x->total; }
 
 static cph_status refill(cph_extsort *x, run *r, cph_err *err)
 {
-    size_t room = RUN_BUFFER / x->size * x->size, want = r->end - r->at < room ? (size_t)(r->end - r->at) : room;
+    size_t room = RUN_BUFFER / x->size * x->size,
+           want = r->end - r->at < room ? (size_t)(r->end - r->at) : room;
     r->n = r->used = 0;
     while (r->n < want) {
         ssize_t got = pread(x->fd, r->buf + r->n, want - r->n, (off_t)(r->at + r->n));

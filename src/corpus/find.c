@@ -19,7 +19,10 @@ static int compare(cph_str object, cph_str stem)
 }
 
 /* The line begins with {"id":"...": every record is written so. */
-static bool is_record(cph_str line, cph_str start) { return line.n > start.n && memcmp(line.p, start.p, start.n) == 0; }
+static bool is_record(cph_str line, cph_str start)
+{
+    return line.n > start.n && memcmp(line.p, start.p, start.n) == 0;
+}
 
 static cph_status look_into(cph_reader *r, size_t frame, cph_str start, cph_doc *doc, cph_err *err)
 {
@@ -42,7 +45,8 @@ static cph_status look_for(cph_reader *r, cph_str stem, cph_str start, cph_doc *
         if (compare(c->frames[mid].object, stem) < 0) low = mid + 1;
         else high = mid;
     }
-    for (size_t i = low ? low - 1 : 0; i < c->n_frames && (i < low || compare(c->frames[i].object, stem) == 0); i++) {
+    for (size_t i = low ? low - 1 : 0;
+         i < c->n_frames && (i < low || compare(c->frames[i].object, stem) == 0); i++) {
         cph_status s = look_into(r, i, start, doc, err);
         if (s != CPH_NO) return s;
     }
@@ -65,25 +69,29 @@ static cph_status look(cph_reader *r, cph_str id, cph_str start, cph_doc *doc, c
 static cph_status permitted(cph_reader *r, const cph_doc *d, cph_doc *doc, cph_err *err)
 {
     if (cph_revocations_hit(&r->revoked, d))
-        return cph_fail(err, CPH_RIGHTS, "%s: record %.*s was taken down after the corpus was sealed (RR-151)", r->c->path,
+        return cph_fail(err, CPH_RIGHTS,
+                        "%s: record %.*s was taken down after the corpus was sealed (RR-151)", r->c->path,
                         CPH_FMT(d->id));
     *doc = *d;
     return CPH_OK;
 }
 
-cph_status cph_reader_at(cph_reader *r, uint64_t from, const cph_digest *dkey, uint32_t part, cph_doc *doc, cph_err *err)
+cph_status cph_reader_at(cph_reader *r, uint64_t from, const cph_digest *dkey, uint32_t part, cph_doc *doc,
+                         cph_err *err)
 {
     const cph_corpus *c = r->c;
     size_t first = from < c->n_records ? cph_frame_of(c, from) : c->n_frames;
     for (size_t f = first; f < c->n_frames; f++) {
         cph_doc d;
         CPH_TRY(cph_reader_load(r, f, err));
-        for (uint32_t i = f == first ? (uint32_t)(from - c->frames[f].first) : 0; i < c->frames[f].records; i++) {
+        for (uint32_t i = f == first ? (uint32_t)(from - c->frames[f].first) : 0; i < c->frames[f].records;
+             i++) {
             CPH_TRY(cph_reader_doc(r, i, &d, err));
             if (d.part == part && cph_digest_cmp(&d.dkey, dkey) == 0) return permitted(r, &d, doc, err);
         }
     }
-    return cph_fail(err, CPH_NO, "%s: no record from %llu on is that document", c->path, (unsigned long long)from);
+    return cph_fail(err, CPH_NO, "%s: no record from %llu on is that document", c->path,
+                    (unsigned long long)from);
 }
 
 cph_status cph_reader_find(cph_reader *r, cph_str id, cph_doc *doc, cph_err *err)

@@ -123,8 +123,15 @@ static void add_line(flowing *x, const cph_page *p, uint32_t ref, uint32_t line)
     stream *s = &x->streams[stream_of(role)];
     for (uint32_t i = 0; i < l->n_tokens; i++) {
         const cph_token *t = &p->tokens[l->first_token + i];
-        s->at[s->n++] = (item){.t = t, .page = r->page, .block = r->block, .line = line, .ref = ref, .mate = NONE,
-                               .role = (uint8_t)role, .first = i == 0, .last = i + 1 == l->n_tokens};
+        s->at[s->n++] = (item){.t = t,
+                               .page = r->page,
+                               .block = r->block,
+                               .line = line,
+                               .ref = ref,
+                               .mate = NONE,
+                               .role = (uint8_t)role,
+                               .first = i == 0,
+                               .last = i + 1 == l->n_tokens};
         x->f.roles[role]++;
         if (t->wc < 0 || t->wc > 100) continue;
         x->f.wc_sum += (uint64_t)t->wc;
@@ -185,7 +192,8 @@ static void pair_up(stream *s)
             while (j < s->n && j - i < FAR && s->at[j].t->hyphen != CPH_HYP_PART1 &&
                    !(s->at[j].t->hyphen == CPH_HYP_PART2 && same_word(s->at[i].t, s->at[j].t)))
                 j++;
-        if (j < s->n && s->at[j].t->hyphen == CPH_HYP_PART2 && (j == i + 1 || same_word(s->at[i].t, s->at[j].t)))
+        if (j < s->n && s->at[j].t->hyphen == CPH_HYP_PART2 &&
+            (j == i + 1 || same_word(s->at[i].t, s->at[j].t)))
             s->at[i].mate = j;
     }
 }
@@ -218,7 +226,8 @@ static uint32_t second_of(const flowing *x, const stream *s, uint32_t i, cph_str
 {
     const item *a = &s->at[i];
     if (a->mate != NONE) return a->mate;
-    if (cph_role_dropped((cph_role)a->role)) return NONE; /* what is dropped is no prose: only the producer's pairs count */
+    if (cph_role_dropped((cph_role)a->role))
+        return NONE; /* what is dropped is no prose: only the producer's pairs count */
     cph_token t = *a->t;
     t.text = text;
     if (!a->last || i + 1 >= s->n || !s->at[i + 1].first || s->at[i + 1].absorbed) return NONE;
@@ -242,7 +251,8 @@ static cph_status token_text(flowing *x, stream *s, uint32_t i, uint32_t *end, c
     for (uint32_t k = i, j; (j = second_of(x, s, k, cph_buf_view(&x->token))) != NONE; k = j) {
         cph_join how;
         x->next.n = 0;
-        CPH_TRY(cph_hyphen_join(&x->o->hyphen, s->at[k].t, cph_buf_view(&x->token), s->at[j].t, &x->next, &how, n, err));
+        CPH_TRY(cph_hyphen_join(&x->o->hyphen, s->at[k].t, cph_buf_view(&x->token), s->at[j].t, &x->next,
+                                &how, n, err));
         cph_buf swap = x->token;
         x->token = x->next;
         x->next = swap;
@@ -286,10 +296,12 @@ static cph_status end_paragraph(flowing *x, unsigned s, cph_err *err)
     if (x->text.n) {
         made *m = &x->made[x->n_made];
         *m = (made){.ref = x->first_ref, .stream = s, .seq = x->n_made};
-        m->p = (cph_paragraph){.role = x->role, .first_segment = x->from, .n_segments = x->n_segments - x->from};
+        m->p =
+            (cph_paragraph){.role = x->role, .first_segment = x->from, .n_segments = x->n_segments - x->from};
         CPH_TRY(cph_arena_str(x->a, &m->p.text, cph_buf_view(&x->text), err));
         /* A note stands after the text of its page. */
-        while (s == NOTE && m->ref + 1 < x->doc->n_refs && x->doc->refs[m->ref + 1].page == x->doc->refs[m->ref].page)
+        while (s == NOTE && m->ref + 1 < x->doc->n_refs &&
+               x->doc->refs[m->ref + 1].page == x->doc->refs[m->ref].page)
             m->ref++;
         x->n_made++;
     }
@@ -314,8 +326,8 @@ static bool one_division(const flowing *x, const cph_block *a, const cph_block *
 /* The next column of the same page: to the right, and higher than where the last block ends. */
 static bool next_column(const cph_box *a, const cph_box *b)
 {
-    if (a->x == CPH_UNKNOWN_BOX || a->y == CPH_UNKNOWN_BOX || a->w == CPH_UNKNOWN_BOX || a->h == CPH_UNKNOWN_BOX ||
-        b->x == CPH_UNKNOWN_BOX || b->y == CPH_UNKNOWN_BOX)
+    if (a->x == CPH_UNKNOWN_BOX || a->y == CPH_UNKNOWN_BOX || a->w == CPH_UNKNOWN_BOX ||
+        a->h == CPH_UNKNOWN_BOX || b->x == CPH_UNKNOWN_BOX || b->y == CPH_UNKNOWN_BOX)
         return false;
     return b->x >= a->x + a->w / 2 && b->y < a->y + a->h;
 }
@@ -376,7 +388,8 @@ static cph_status run_stream(flowing *x, unsigned which, cph_err *err)
         x->f.balance.out += which != OUT;
         if (which == OUT) continue;
         bool in_join = it->page == joined_page && it->block == joined_block;
-        bool blank = in_join && it->line == joined_line ? it->t->space_before : it->first || it->t->space_before;
+        bool blank =
+            in_join && it->line == joined_line ? it->t->space_before : it->first || it->t->space_before;
         if (!x->open || it->page != x->page || it->block != x->block) {
             CPH_TRY(turn_to(x, which, it, in_join, blank, err));
         } else if (x->raw.n && blank) {

@@ -48,11 +48,13 @@ static cph_status open_files(cph_gate *g, const char *dir, cph_err *err)
 static cph_status check_rulebase(const cph_gate *g, cph_err *err)
 {
     if (!cph_rulebase_is_sample(g->rules) || cph_snapshot_is_sample(g->s)) return CPH_OK;
-    cph_fail(err, CPH_RIGHTS, "%s: the rule base \"sample\" serves a sample collection only (RR-009)", g->o->collection);
+    cph_fail(err, CPH_RIGHTS, "%s: the rule base \"sample\" serves a sample collection only (RR-009)",
+             g->o->collection);
     return cph_hint(err, "use --rulebase house, or a rule base that your lawyer has confirmed");
 }
 
-cph_status cph_gate_open(cph_gate **out, const cph_build_opts *o, const cph_snapshot *s, const char *dir, cph_err *err)
+cph_status cph_gate_open(cph_gate **out, const cph_build_opts *o, const cph_snapshot *s, const char *dir,
+                         cph_err *err)
 {
     void *mem, *at;
     CPH_TRY(cph_alloc0(&mem, sizeof(cph_gate), err));
@@ -91,7 +93,8 @@ const cph_rulebase *cph_gate_rulebase(const cph_gate *g) { return g->rules; }
 /* ---- asking ---- */
 
 /* The facts of a work, or the name alone where nobody stated anything. */
-static cph_status facts_of(const cph_gate *g, cph_str urn, cph_arena *a, cph_case *c, cph_work *work, cph_err *err)
+static cph_status facts_of(const cph_gate *g, cph_str urn, cph_arena *a, cph_case *c, cph_work *work,
+                           cph_err *err)
 {
     const cph_json *view = NULL;
     cph_json *bare, *name;
@@ -128,7 +131,8 @@ static cph_str issued(const cph_snapshot_object *o)
 static cph_str form_of_mets(const cph_snapshot_object *o)
 {
     cph_str type = cph_json_get_str(cph_json_get(cph_json_get(o->row, "meta"), "mets"), "type");
-    if (cph_str_is_fold(type, "METAe_Monograph") || cph_str_is_fold(type, "Monograph")) return CPH_STR("book");
+    if (cph_str_is_fold(type, "METAe_Monograph") || cph_str_is_fold(type, "Monograph"))
+        return CPH_STR("book");
     return cph_str_is_fold(type, "Newspaper") ? CPH_STR("newspaper_issue") : (cph_str){"", 0};
 }
 
@@ -166,7 +170,8 @@ static cph_status tally_row(cph_gate *g, cph_str rule, cph_answer answer, counte
     return CPH_OK;
 }
 
-cph_status cph_gate_ask(cph_gate *g, const cph_snapshot_object *o, cph_arena *a, cph_verdict *out, cph_err *err)
+cph_status cph_gate_ask(cph_gate *g, const cph_snapshot_object *o, cph_arena *a, cph_verdict *out,
+                        cph_err *err)
 {
     cph_work work = {0};
     cph_case c = {0};
@@ -214,28 +219,31 @@ static const char *sentence_of(const char *rule, cph_answer answer)
 {
     static const struct {
         const char *rule, *allow, *refuse;
-    } all[] = {
-        {"RR-142", "assumed to be free of copyright, which is accepted for this purpose",
-         "only assumed to be free of copyright, which is not accepted for this purpose"},
-        {"RR-151", NULL, "a block is in force: takedown, court, privacy, or suppression"},
-        {"RR-152", "a contract, a consent or a person's determination permits it",
-         "the contract, consent or determination does not reach so far"},
-        {"RR-153", "in the public domain", NULL},
-        {"RR-156", NULL, "in copyright or undetermined, and nothing permits this purpose"},
-        {"RR-157", NULL, "the contract under which the object came has not been read into rules yet"},
-        {"RR-158", NULL, "what the object came with (a contract, a donor's terms, privacy) stands against it"},
-        {"RR-163", "the press agreement covers it: the issue is old enough at the release date",
-         "the press agreement does not cover it: too young at the release date, withdrawn, or no release date given"},
-        {"RR-164", "the agreement on books covers it", "the agreement on books does not cover this purpose or tier"},
-        {"RR-169", "the extended collective licence for text and data mining covers it",
-         "the extended collective licence for text and data mining does not cover it"}};
+    } all[] = {{"RR-142", "assumed to be free of copyright, which is accepted for this purpose",
+                "only assumed to be free of copyright, which is not accepted for this purpose"},
+               {"RR-151", NULL, "a block is in force: takedown, court, privacy, or suppression"},
+               {"RR-152", "a contract, a consent or a person's determination permits it",
+                "the contract, consent or determination does not reach so far"},
+               {"RR-153", "in the public domain", NULL},
+               {"RR-156", NULL, "in copyright or undetermined, and nothing permits this purpose"},
+               {"RR-157", NULL, "the contract under which the object came has not been read into rules yet"},
+               {"RR-158", NULL,
+                "what the object came with (a contract, a donor's terms, privacy) stands against it"},
+               {"RR-163", "the press agreement covers it: the issue is old enough at the release date",
+                "the press agreement does not cover it: too young at the release date, withdrawn, or no "
+                "release date given"},
+               {"RR-164", "the agreement on books covers it",
+                "the agreement on books does not cover this purpose or tier"},
+               {"RR-169", "the extended collective licence for text and data mining covers it",
+                "the extended collective licence for text and data mining does not cover it"}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         const char *z = answer == CPH_ALLOW ? all[i].allow : all[i].refuse;
         if (z && answer != CPH_HUMAN && strcmp(all[i].rule, rule) == 0) return z;
     }
-    return answer == CPH_ALLOW   ? "permitted under this rule"
-           : answer == CPH_HUMAN ? "a person must decide: the rule asks for it, or nobody has confirmed the rule yet"
-                                 : "refused under this rule";
+    return answer == CPH_ALLOW ? "permitted under this rule"
+           : answer == CPH_HUMAN
+               ? "a person must decide: the rule asks for it, or nobody has confirmed the rule yet"
+               : "refused under this rule";
 }
 
 static int by_rule(const void *a, const void *b)

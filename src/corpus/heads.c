@@ -33,7 +33,8 @@ typedef struct edge {
 static uint32_t add_print(edge *e, cph_str s)
 {
     uint32_t cp;
-    for (size_t i = 0, n; i < s.n && e->n <= MAX_PRINT && (n = cph_utf8_decode(s.p + i, s.n - i, &cp)) != 0; i += n) {
+    for (size_t i = 0, n; i < s.n && e->n <= MAX_PRINT && (n = cph_utf8_decode(s.p + i, s.n - i, &cp)) != 0;
+         i += n) {
         if (!cph_char_is(cp, CPH_CHAR_LETTER | CPH_CHAR_NUMBER)) continue;
         if (e->n < MAX_PRINT) e->print[e->n] = cph_char_is(cp, CPH_CHAR_NUMBER) ? '0' : cph_char_lower(cp);
         e->n++;
@@ -125,7 +126,8 @@ static cph_status mark_edge(cph_leaf *leaves, uint32_t n, bool top, edge *edges,
     for (uint32_t i = 0; i < n; i++) edge_of(&leaves[i], top, &edges[i]);
     for (uint32_t i = 0; i < n; i++) any |= found[i] = is_head(edges, n, i);
     for (uint32_t i = 0; i < n; i++)
-        if (found[i]) leaves[i].line_role[edges[i].line] = edges[i].bare ? CPH_ROLE_page_number : CPH_ROLE_running_head;
+        if (found[i])
+            leaves[i].line_role[edges[i].line] = edges[i].bare ? CPH_ROLE_page_number : CPH_ROLE_running_head;
     return any ? CPH_OK : CPH_END;
 }
 

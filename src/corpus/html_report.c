@@ -8,7 +8,8 @@
 #include "corpus_in.h"
 
 static const char style[] =
-    ":root{color-scheme:light dark;--ink:#1c1b19;--paper:#fbfaf7;--soft:#6d6a63;--line:#dedad0;--good:#2c6e49;"
+    ":root{color-scheme:light "
+    "dark;--ink:#1c1b19;--paper:#fbfaf7;--soft:#6d6a63;--line:#dedad0;--good:#2c6e49;"
     "--bad:#9b2c2c;--ask:#8a6d1a}"
     "@media(prefers-color-scheme:dark){:root{--ink:#e9e6df;--paper:#191816;--soft:#a29e94;--line:#3a3833;"
     "--good:#7fc79b;--bad:#e58b8b;--ask:#d9bd6b}}"
@@ -20,7 +21,8 @@ static const char style[] =
     ".figures div{font-size:1.6rem;font-variant-numeric:tabular-nums}"
     ".figures span{display:block;font-size:.85rem;color:var(--soft)}"
     ".wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}"
-    "th,td{padding:.35rem .75rem .35rem 0;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}"
+    "th,td{padding:.35rem .75rem .35rem 0;border-bottom:1px solid "
+    "var(--line);text-align:left;vertical-align:top}"
     "th{color:var(--soft);font-weight:normal}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
     ".ALLOW{color:var(--good)}.DENY{color:var(--bad)}.HUMAN{color:var(--ask)}"
     "code{font:0.85em ui-monospace,Menlo,Consolas,monospace;overflow-wrap:anywhere}"
@@ -29,7 +31,11 @@ static const char style[] =
 static cph_status text(cph_buf *b, cph_str s, cph_err *err)
 {
     for (size_t i = 0; i < s.n; i++) {
-        const char *entity = s.p[i] == '<' ? "&lt;" : s.p[i] == '>' ? "&gt;" : s.p[i] == '&' ? "&amp;" : s.p[i] == '"' ? "&quot;" : NULL;
+        const char *entity = s.p[i] == '<'   ? "&lt;"
+                             : s.p[i] == '>' ? "&gt;"
+                             : s.p[i] == '&' ? "&amp;"
+                             : s.p[i] == '"' ? "&quot;"
+                                             : NULL;
         if (entity) CPH_TRY(cph_buf_z(b, entity, err));
         else CPH_TRY(cph_buf_char(b, s.p[i], err));
     }
@@ -57,37 +63,47 @@ static cph_status figure(cph_buf *b, uint64_t n, const char *what, cph_err *err)
     return cph_buf_printf(b, err, "<span>%s</span></div>", what);
 }
 
-static cph_status put_head(cph_buf *b, const cph_build_opts *o, const cph_build_report *r, const cph_rulebase *rules,
-                           cph_err *err)
+static cph_status put_head(cph_buf *b, const cph_build_opts *o, const cph_build_report *r,
+                           const cph_rulebase *rules, cph_err *err)
 {
     char as_of[16], hex[CPH_HEX_DIGEST];
     cph_day_text(o->policy.as_of, as_of);
     cph_digest_hex(&r->snapshot, hex);
-    CPH_TRY(cph_buf_printf(b, err,
-                           "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
-                           "content=\"width=device-width,initial-scale=1\"><title>A corpus for %s</title><style>%s</style>"
-                           "<h1>A corpus for %s</h1><p class=soft>Tier %s, actor %s, forum %s, as of %s.</p>",
-                           cph_purpose_text(o->policy.purpose), style, cph_purpose_text(o->policy.purpose),
-                           cph_tier_text(o->policy.tier), cph_actor_text(o->policy.actor), o->policy.forum, as_of));
+    CPH_TRY(cph_buf_printf(
+        b, err,
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
+        "content=\"width=device-width,initial-scale=1\"><title>A corpus for %s</title><style>%s</style>"
+        "<h1>A corpus for %s</h1><p class=soft>Tier %s, actor %s, forum %s, as of %s.</p>",
+        cph_purpose_text(o->policy.purpose), style, cph_purpose_text(o->policy.purpose),
+        cph_tier_text(o->policy.tier), cph_actor_text(o->policy.actor), o->policy.forum, as_of));
     if (cph_rulebase_is_sample(rules))
-        CPH_TRY(cph_buf_z(b, "<p class=note>Built under the <em>sample</em> rule base: its decisions hold for invented "
-                             "works only (RR-009).</p>", err));
+        CPH_TRY(cph_buf_z(
+            b,
+            "<p class=note>Built under the <em>sample</em> rule base: its decisions hold for invented "
+            "works only (RR-009).</p>",
+            err));
     CPH_TRY(cph_buf_z(b, "<div class=figures>", err));
     CPH_TRY(figure(b, r->works, "works", err));
     CPH_TRY(figure(b, r->records, "records", err));
     CPH_TRY(figure(b, r->words, "words", err));
     CPH_TRY(figure(b, r->characters, "characters", err));
     CPH_TRY(figure(b, r->works_refused, "works refused", err));
-    return cph_buf_printf(b, err, "</div><p class=soft>From the collection snapshot <code>%s</code>.</p>", hex);
+    return cph_buf_printf(b, err, "</div><p class=soft>From the collection snapshot <code>%s</code>.</p>",
+                          hex);
 }
 
 static cph_status put_tally(cph_buf *b, const cph_build_report *r, cph_err *err)
 {
-    CPH_TRY(cph_buf_z(b, "<h2>Who was let in, and why not the others</h2><div class=wide><table><tr><th>decision<th>rule"
-                         "<th>because<th class=n>works<th class=n>documents<th class=n>words</tr>", err));
+    CPH_TRY(cph_buf_z(
+        b,
+        "<h2>Who was let in, and why not the others</h2><div class=wide><table><tr><th>decision<th>rule"
+        "<th>because<th class=n>works<th class=n>documents<th class=n>words</tr>",
+        err));
     for (size_t i = 0; i < r->n_tally; i++) {
         const cph_build_tally *t = &r->tally[i];
-        const char *word = t->answer == CPH_ALLOW ? "given" : t->answer == CPH_HUMAN ? "a person must decide" : "refused";
+        const char *word = t->answer == CPH_ALLOW   ? "given"
+                           : t->answer == CPH_HUMAN ? "a person must decide"
+                                                    : "refused";
         CPH_TRY(cph_buf_printf(b, err, "<tr><td class=%s>%s</td>", cph_answer_word(t->answer), word));
         CPH_TRY(cell(b, t->rule, err));
         CPH_TRY(cell(b, t->sentence, err));
@@ -96,14 +112,20 @@ static cph_status put_tally(cph_buf *b, const cph_build_report *r, cph_err *err)
         CPH_TRY(number(b, t->words, err));
         CPH_TRY(cph_buf_z(b, "</tr>", err));
     }
-    return cph_buf_z(b, "</table></div><p class=soft>Words in this table are tokens of the pages, before cleaning. A work "
-                        "that nobody has determined counts as refused.</p>", err);
+    return cph_buf_z(
+        b,
+        "</table></div><p class=soft>Words in this table are tokens of the pages, before cleaning. A work "
+        "that nobody has determined counts as refused.</p>",
+        err);
 }
 
 static cph_status put_content(cph_buf *b, const cph_stats *s, cph_err *err)
 {
-    CPH_TRY(cph_buf_z(b, "<h2>What the corpus holds</h2><div class=wide><table><tr><th>language<th>decade<th>type<th>right"
-                         "<th class=n>records<th class=n>documents<th class=n>words<th class=n>characters</tr>", err));
+    CPH_TRY(cph_buf_z(
+        b,
+        "<h2>What the corpus holds</h2><div class=wide><table><tr><th>language<th>decade<th>type<th>right"
+        "<th class=n>records<th class=n>documents<th class=n>words<th class=n>characters</tr>",
+        err));
     for (size_t i = 0; i < s->n; i++) {
         const cph_stats_row *row = &s->rows[i];
         CPH_TRY(cph_buf_z(b, "<tr>", err));

@@ -23,7 +23,11 @@ static sign sign_of(cph_str s, bool equals)
     static const struct {
         const char *z;
         bool certain;
-    } all[] = {{"-", false}, {"\xC2\xAC", true}, {"\xC2\xAD", true}, {"\xE2\xB8\x97", false}, {"\xE2\x80\x90", false}};
+    } all[] = {{"-", false},
+               {"\xC2\xAC", true},
+               {"\xC2\xAD", true},
+               {"\xE2\xB8\x97", false},
+               {"\xE2\x80\x90", false}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (cph_str_ends(s, all[i].z)) return (sign){strlen(all[i].z), all[i].certain, i == 0};
     if (equals && cph_str_ends(s, "=")) return (sign){1, false, false};
@@ -58,11 +62,11 @@ bool cph_hyphen_ends(const cph_token *t, bool equals)
 static const struct language {
     const char *code, *tag; /* ISO 639-3; BCP 47, which wants the shortest */
     const char *others[2];
-} languages[] = {{"nor", "no", {"no"}},          {"nob", "nb", {"nb"}}, {"nno", "nn", {"nn"}}, {"dan", "da", {"da"}},
-                 {"swe", "sv", {"sv"}},          {"deu", "de", {"de", "ger"}}, {"eng", "en", {"en"}},
-                 {"fra", "fr", {"fr", "fre"}},   {"nld", "nl", {"nl", "dut"}}, {"fin", "fi", {"fi"}},
-                 {"sme", "se", {"se"}},          {"isl", "is", {"is", "ice"}}, {"fao", "fo", {"fo"}},
-                 {"lat", "la", {"la"}},          {"und", "und", {"mul", "zxx"}}};
+} languages[] = {{"nor", "no", {"no"}}, {"nob", "nb", {"nb"}},        {"nno", "nn", {"nn"}},
+                 {"dan", "da", {"da"}}, {"swe", "sv", {"sv"}},        {"deu", "de", {"de", "ger"}},
+                 {"eng", "en", {"en"}}, {"fra", "fr", {"fr", "fre"}}, {"nld", "nl", {"nl", "dut"}},
+                 {"fin", "fi", {"fi"}}, {"sme", "se", {"se"}},        {"isl", "is", {"is", "ice"}},
+                 {"fao", "fo", {"fo"}}, {"lat", "la", {"la"}},        {"und", "und", {"mul", "zxx"}}};
 #define N_LANGUAGES (sizeof languages / sizeof *languages)
 
 cph_str cph_lang_code(cph_str stated)
@@ -94,11 +98,21 @@ static bool coordinates(cph_str lang, cph_str word)
 {
     static const struct {
         const char *lang, *words[4];
-    } all[] = {{"nor", {"og", "eller", "samt"}}, {"nob", {"og", "eller", "samt"}}, {"nno", {"og", "eller", "samt"}}, {"dan", {"og", "eller", "samt"}},
-               {"swe", {"och", "eller", "samt"}}, {"fao", {"og"}},                 {"isl", {"og"}},
-               {"deu", {"und", "oder"}},          {"fin", {"ja", "tai", "sek\xC3\xA4"}}, {"eng", {"and", "or"}},
-               {"fra", {"et", "ou"}},             {"nld", {"en", "of"}},           {"sme", {"ja", "dahje"}},
-               {"sma", {"j\xC3\xAFh"}}, {"und", {"og", "och", "und", "eller"}}};
+    } all[] = {{"nor", {"og", "eller", "samt"}},
+               {"nob", {"og", "eller", "samt"}},
+               {"nno", {"og", "eller", "samt"}},
+               {"dan", {"og", "eller", "samt"}},
+               {"swe", {"och", "eller", "samt"}},
+               {"fao", {"og"}},
+               {"isl", {"og"}},
+               {"deu", {"und", "oder"}},
+               {"fin", {"ja", "tai", "sek\xC3\xA4"}},
+               {"eng", {"and", "or"}},
+               {"fra", {"et", "ou"}},
+               {"nld", {"en", "of"}},
+               {"sme", {"ja", "dahje"}},
+               {"sma", {"j\xC3\xAFh"}},
+               {"und", {"og", "och", "und", "eller"}}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         for (size_t k = 0; cph_str_is(lang, all[i].lang) && k < 4 && all[i].words[k]; k++)
             if (cph_str_is(word, all[i].words[k])) return true;
@@ -114,8 +128,8 @@ static cph_status put3(cph_buf *b, cph_str x, const char *y, cph_str z, cph_err 
     return cph_buf_str(b, z, err);
 }
 
-static cph_status frequency(const cph_hyphen_ctx *x, cph_str stem, const char *between, cph_str second, uint64_t *n,
-                            cph_err *err)
+static cph_status frequency(const cph_hyphen_ctx *x, cph_str stem, const char *between, cph_str second,
+                            uint64_t *n, cph_err *err)
 {
     cph_buf word;
     *n = 0;
@@ -152,8 +166,8 @@ static cph_status by_lexicon(const cph_hyphen_ctx *x, cph_str stem, cph_str seco
 }
 
 /* `paired`: the producer says that these are halves, whatever their letters look like. */
-static cph_status decide(const cph_hyphen_ctx *x, cph_str whole, cph_str stem, sign g, cph_str second, bool paired,
-                         cph_buf *text, cph_join *how, cph_hyphen_counts *n, cph_err *err)
+static cph_status decide(const cph_hyphen_ctx *x, cph_str whole, cph_str stem, sign g, cph_str second,
+                         bool paired, cph_buf *text, cph_join *how, cph_hyphen_counts *n, cph_err *err)
 {
     uint32_t left = last_char(stem), right = first_char(second);
     *how = CPH_JOIN_ONE;
@@ -207,8 +221,9 @@ static cph_str producers_word(const cph_token *first, const cph_token *second)
     return s.n || second->hyphen != CPH_HYP_PART2 ? s : cph_str_trim(second->subs);
 }
 
-cph_status cph_hyphen_join(const cph_hyphen_ctx *x, const cph_token *first, cph_str text_1, const cph_token *second,
-                           cph_buf *text, cph_join *how, cph_hyphen_counts *n, cph_err *err)
+cph_status cph_hyphen_join(const cph_hyphen_ctx *x, const cph_token *first, cph_str text_1,
+                           const cph_token *second, cph_buf *text, cph_join *how, cph_hyphen_counts *n,
+                           cph_err *err)
 {
     cph_str word = producers_word(first, second), two = second->text;
     sign g = sign_of(text_1, x->equals);

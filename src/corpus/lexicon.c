@@ -44,7 +44,8 @@ struct cph_lexicon {
     bool finished;
 };
 
-cph_status cph_lexicon_open(cph_lexicon **out, const char *dir, unsigned n_workers, uint64_t budget, cph_err *err)
+cph_status cph_lexicon_open(cph_lexicon **out, const char *dir, unsigned n_workers, uint64_t budget,
+                            cph_err *err)
 {
     void *mem, *tables;
     CPH_TRY(cph_alloc0(&mem, sizeof(cph_lexicon), err));
@@ -175,7 +176,8 @@ cph_status cph_lexicon_add(cph_lexicon *l, unsigned worker, cph_str lang, cph_st
     size_t stem = t->key.n;
     CPH_TRY(cph_lexicon_form(&t->key, word, err));
     if (t->key.n == stem || t->key.n - stem > WORD_MAX) return CPH_OK;
-    if (memchr(t->key.p + stem, '\t', t->key.n - stem) || memchr(t->key.p + stem, '\n', t->key.n - stem)) return CPH_OK;
+    if (memchr(t->key.p + stem, '\t', t->key.n - stem) || memchr(t->key.p + stem, '\n', t->key.n - stem))
+        return CPH_OK;
     if (t->n * 2 >= t->cap) {
         if (t->keys.used_bytes + t->cap * sizeof(entry) > l->max_keys && t->n) CPH_TRY(spill(l, t, err));
         else CPH_TRY(grow(t, err));
@@ -202,7 +204,8 @@ cph_status cph_lexicon_page(cph_lexicon *l, unsigned worker, cph_str lang, const
             for (uint32_t j = 0; j < line->n_tokens; j++) {
                 const cph_token *t = &p->tokens[line->first_token + j];
                 bool second = j == 0 && broken;
-                bool first = t->hyphen == CPH_HYP_PART1 || (j + 1 == line->n_tokens && cph_hyphen_ends(t, true));
+                bool first =
+                    t->hyphen == CPH_HYP_PART1 || (j + 1 == line->n_tokens && cph_hyphen_ends(t, true));
                 broken = first;
                 if (first || second || t->hyphen == CPH_HYP_PART2) continue;
                 CPH_TRY(cph_lexicon_add(l, worker, lang, t->text, err));
@@ -231,7 +234,8 @@ static cph_status advance(source *s, cph_err *err)
     while (tab > 0 && line.p[tab - 1] != '\t') tab--;
     s->key.n = 0;
     CPH_TRY(cph_buf_add(&s->key, line.p, tab ? tab - 1 : 0, err));
-    if (!cph_str_u64(cph_str_sub(line, tab, line.n), &s->n)) return cph_fail(err, CPH_BUG, "the lexicon's run is no run");
+    if (!cph_str_u64(cph_str_sub(line, tab, line.n), &s->n))
+        return cph_fail(err, CPH_BUG, "the lexicon's run is no run");
     return CPH_OK;
 }
 
@@ -257,7 +261,8 @@ static cph_status merge(cph_lexicon *l, source *runs, cph_out *o, cph_err *err)
         source *least = NULL;
         uint64_t sum = 0;
         for (uint32_t i = 0; i < l->n_runs; i++)
-            if (!runs[i].ended && (!least || cph_str_cmp(cph_buf_view(&runs[i].key), cph_buf_view(&least->key)) < 0))
+            if (!runs[i].ended &&
+                (!least || cph_str_cmp(cph_buf_view(&runs[i].key), cph_buf_view(&least->key)) < 0))
                 least = &runs[i];
         if (!least) break;
         key.n = 0;

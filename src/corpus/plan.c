@@ -59,10 +59,12 @@ uint64_t cph_plan_count(const cph_json *row, cph_unit unit, cph_str form, uint32
 /* PARAGRAPH, and what stands for one: several blocks in it are pieces of one paragraph (METS seq). */
 static bool is_leaf(const cph_division *all, const cph_division *d)
 {
-    static const char *const kinds[] = {"PARAGRAPH", "HEADING", "HEADLINE", "SUBHEADLINE", "FOOTNOTE", "CAPTION"};
+    static const char *const kinds[] = {"PARAGRAPH",   "HEADING",  "HEADLINE",
+                                        "SUBHEADLINE", "FOOTNOTE", "CAPTION"};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (cph_str_is_fold(d->type, kinds[i])) return true;
-    return cph_str_is_fold(d->type, "TEXT") && d->parent != NOBODY && cph_str_is_fold(all[d->parent].type, "PARAGRAPH");
+    return cph_str_is_fold(d->type, "TEXT") && d->parent != NOBODY &&
+           cph_str_is_fold(all[d->parent].type, "PARAGRAPH");
 }
 
 static cph_status read_divisions(cph_plan *p, cph_arena *a, const cph_json *divisions, cph_err *err)
@@ -87,8 +89,8 @@ static cph_status read_divisions(cph_plan *p, cph_arena *a, const cph_json *divi
 
 /* ---- documents ---- */
 
-static cph_status add_doc(cph_plan *p, cph_arena *a, cph_str suffix, cph_str type, cph_str title, uint32_t *index,
-                          cph_err *err)
+static cph_status add_doc(cph_plan *p, cph_arena *a, cph_str suffix, cph_str type, cph_str title,
+                          uint32_t *index, cph_err *err)
 {
     if (p->n_docs == p->cap) {
         void *mem;
@@ -103,7 +105,8 @@ static cph_status add_doc(cph_plan *p, cph_arena *a, cph_str suffix, cph_str typ
     return CPH_OK;
 }
 
-static cph_status add_ref(cph_plan *p, cph_arena *a, uint32_t doc, uint32_t page, uint32_t block, cph_err *err)
+static cph_status add_ref(cph_plan *p, cph_arena *a, uint32_t doc, uint32_t page, uint32_t block,
+                          cph_err *err)
 {
     cph_plan_doc *d = &p->docs[doc];
     if (d->n_refs == d->cap) {
@@ -132,7 +135,8 @@ typedef struct planning {
 
 static cph_status rest_doc(planning *x, uint32_t *doc, cph_err *err)
 {
-    if (x->rest == NOBODY) CPH_TRY(add_doc(x->p, x->a, CPH_STR("rest"), CPH_STR("rest"), (cph_str){"", 0}, &x->rest, err));
+    if (x->rest == NOBODY)
+        CPH_TRY(add_doc(x->p, x->a, CPH_STR("rest"), CPH_STR("rest"), (cph_str){"", 0}, &x->rest, err));
     *doc = x->rest;
     return CPH_OK;
 }
@@ -178,7 +182,7 @@ static cph_status claim(planning *x, const cph_json *divisions, cph_err *err)
     return CPH_OK;
 }
 
-/* Unlinked blocks follow the linked one before them; those that lead a page stand before its first (METS-16). */
+/* METS-16: unlinked blocks follow the linked one before them; those that lead a page go before its first. */
 static cph_status expand(planning *x, uint32_t doc, cph_err *err)
 {
     cph_plan_doc *d = &x->p->docs[doc];
@@ -246,7 +250,8 @@ static cph_status by_page(planning *x, cph_err *err)
         uint32_t doc;
         CPH_TRY(cph_arena_printf(x->a, &suffix, err, "p%u", x->leaves[i].order));
         CPH_TRY(add_doc(x->p, x->a, suffix, CPH_STR("page"), (cph_str){"", 0}, &doc, err));
-        for (uint32_t b = 0; b < x->leaves[i].page.n_blocks; b++) CPH_TRY(add_ref(x->p, x->a, doc, i, b, err));
+        for (uint32_t b = 0; b < x->leaves[i].page.n_blocks; b++)
+            CPH_TRY(add_ref(x->p, x->a, doc, i, b, err));
     }
     return CPH_OK;
 }
@@ -289,11 +294,14 @@ cph_status cph_plan_make(cph_plan *out, cph_arena *a, const cph_json *row, cph_u
     const cph_json *divisions = cph_json_get(row, "divisions");
     cph_plan p = {0};
     planning x = {.p = &p, .a = a, .leaves = leaves, .n = n, .rest = NOBODY};
-    cph_str type = cph_str_is(form, "newspaper_issue") ? CPH_STR("newspaper") : form.n ? form : CPH_STR("text");
+    cph_str type = cph_str_is(form, "newspaper_issue") ? CPH_STR("newspaper")
+                   : form.n                            ? form
+                                                       : CPH_STR("text");
     unit = unit_of(divisions, unit, form);
     CPH_TRY(read_divisions(&p, a, divisions, err));
     uint32_t volume;
-    if (unit == CPH_UNIT_VOLUME) CPH_TRY(add_doc(&p, a, (cph_str){"", 0}, type, (cph_str){"", 0}, &volume, err));
+    if (unit == CPH_UNIT_VOLUME)
+        CPH_TRY(add_doc(&p, a, (cph_str){"", 0}, type, (cph_str){"", 0}, &volume, err));
     CPH_TRY(prepare(&x, unit, form, err));
     if (unit == CPH_UNIT_PAGE) CPH_TRY(by_page(&x, err));
     else if (unit == CPH_UNIT_VOLUME) CPH_TRY(by_volume(&x, divisions, err));

@@ -23,10 +23,12 @@ static cph_status sealed_policy(cph_corpus *c, cph_err *err)
     const cph_json *identity = cph_manifest_identity(c->manifest);
     const cph_json *policy = cph_json_get(identity, "policy");
     if (!cph_str_is(cph_manifest_kind(c->manifest), "corpus"))
-        return cph_fail(err, CPH_USAGE, "%s: is a %.*s, not a corpus", c->path, CPH_FMT(cph_manifest_kind(c->manifest)));
+        return cph_fail(err, CPH_USAGE, "%s: is a %.*s, not a corpus", c->path,
+                        CPH_FMT(cph_manifest_kind(c->manifest)));
     if (!policy) return cph_fail(err, CPH_DATA, "%s: its manifest has no policy", c->path);
     cph_policy_init(&c->policy);
-    if (cph_policy_parse(&c->policy, policy, err) != CPH_OK) return cph_err_prefix(err, "%s: identity.policy", c->path);
+    if (cph_policy_parse(&c->policy, policy, err) != CPH_OK)
+        return cph_err_prefix(err, "%s: identity.policy", c->path);
     if (!cph_day_parse(cph_json_get_str(identity, "as_of"), &c->policy.as_of))
         return cph_fail(err, CPH_DATA, "%s: its manifest has no as_of", c->path);
     return CPH_OK;
@@ -43,7 +45,8 @@ static cph_status check_index(const cph_corpus *c, const char *path, cph_err *er
         if (!cph_str_is(f.path, "frames.jsonl")) continue;
         if (f.bytes == n && cph_digest_cmp(&f.sha256, &d) == 0) return CPH_OK;
         cph_fail(err, CPH_DATA, "%s: differs from what was sealed", path);
-        return cph_hint(err, "the corpus was changed after sealing; restore it, or: colophon verify %s", c->path);
+        return cph_hint(err, "the corpus was changed after sealing; restore it, or: colophon verify %s",
+                        c->path);
     }
     return cph_fail(err, CPH_DATA, "%s: the manifest does not name frames.jsonl", c->path);
 }
@@ -67,7 +70,8 @@ static cph_status open_shard(cph_corpus *c, uint32_t i, cph_err *err)
 static cph_status grow_shards(cph_corpus *c, uint32_t shard, cph_err *err)
 {
     if (shard < c->n_shards) return CPH_OK;
-    if (shard != c->n_shards) return cph_fail(err, CPH_DATA, "%s: frames.jsonl leaves out shard %u", c->path, c->n_shards);
+    if (shard != c->n_shards)
+        return cph_fail(err, CPH_DATA, "%s: frames.jsonl leaves out shard %u", c->path, c->n_shards);
     void *p = c->shards;
     CPH_TRY(cph_realloc(&p, (shard + (size_t)1) * sizeof *c->shards, err));
     c->shards = p;
@@ -79,8 +83,10 @@ static cph_status grow_shards(cph_corpus *c, uint32_t shard, cph_err *err)
 static cph_status add_frame(cph_corpus *c, const cph_json *v, size_t *cap, cph_err *err)
 {
     uint64_t shard, records, offset, bytes, raw;
-    if (!cph_json_u64(cph_json_get(v, "shard"), &shard) || !cph_json_u64(cph_json_get(v, "records"), &records) ||
-        !cph_json_u64(cph_json_get(v, "offset"), &offset) || !cph_json_u64(cph_json_get(v, "bytes"), &bytes) ||
+    if (!cph_json_u64(cph_json_get(v, "shard"), &shard) ||
+        !cph_json_u64(cph_json_get(v, "records"), &records) ||
+        !cph_json_u64(cph_json_get(v, "offset"), &offset) ||
+        !cph_json_u64(cph_json_get(v, "bytes"), &bytes) ||
         !cph_json_u64(cph_json_get(v, "raw_bytes"), &raw) || shard > UINT32_MAX || records > UINT32_MAX)
         return cph_fail(err, CPH_DATA, "a frame's line lacks a number");
     CPH_TRY(grow_shards(c, (uint32_t)shard, err));
@@ -98,7 +104,8 @@ static cph_status add_frame(cph_corpus *c, const cph_json *v, size_t *cap, cph_e
         return cph_fail(err, CPH_DATA, "shard %llu has fewer frames", (unsigned long long)shard);
     cph_zframe z = cph_zread_frame_at(c->shards[shard].records, f->in_shard);
     if (z.offset != offset || z.bytes != bytes || z.raw_bytes != raw)
-        return cph_fail(err, CPH_DATA, "%s: frame %u stands elsewhere or has another size", c->shards[shard].name, f->in_shard);
+        return cph_fail(err, CPH_DATA, "%s: frame %u stands elsewhere or has another size",
+                        c->shards[shard].name, f->in_shard);
     CPH_TRY(cph_arena_str(&c->texts, &f->first_id, cph_json_get_str(v, "first_id"), err));
     CPH_TRY(cph_arena_str(&c->texts, &f->object, cph_json_get_str(v, "object"), err));
     c->n_frames++;
@@ -116,7 +123,8 @@ static cph_status read_index(cph_corpus *c, cph_lines *l, cph_arena *a, cph_err 
         cph_arena_reset(a);
         s = cph_json_parse(&v, a, line, "frames.jsonl", NULL, err);
         if (s == CPH_OK) s = add_frame(c, v, &cap, err);
-        if (s != CPH_OK) return cph_err_prefix(err, "%s: frames.jsonl: line %llu", c->path, (unsigned long long)n);
+        if (s != CPH_OK)
+            return cph_err_prefix(err, "%s: frames.jsonl: line %llu", c->path, (unsigned long long)n);
     }
     return s == CPH_END ? CPH_OK : s;
 }
@@ -136,8 +144,8 @@ static cph_status open_index(cph_corpus *c, cph_err *err)
     cph_lines_close(l);
     CPH_TRY(s);
     if (!cph_manifest_count(c->manifest, "records", &sealed) || sealed != c->n_records)
-        return cph_fail(err, CPH_DATA, "%s: frames.jsonl counts %llu records, the manifest another number", c->path,
-                        (unsigned long long)c->n_records);
+        return cph_fail(err, CPH_DATA, "%s: frames.jsonl counts %llu records, the manifest another number",
+                        c->path, (unsigned long long)c->n_records);
     return CPH_OK;
 }
 
@@ -186,22 +194,30 @@ static cph_status check_policy(const cph_corpus *c, const cph_policy *asked, cph
     const cph_policy *p = &c->policy;
     if (cph_policy_covers(p, asked)) return CPH_OK;
     cph_fail(err, CPH_RIGHTS,
-             "%s: was sealed for %s (tier %s, actor %s, forum %s); asked for %s (tier %s, actor %s, forum %s) (gate G3, RR-150)",
-             c->path, cph_purpose_text(p->purpose), cph_tier_text(p->tier), cph_actor_text(p->actor), p->forum,
-             cph_purpose_text(asked->purpose), cph_tier_text(asked->tier), cph_actor_text(asked->actor), asked->forum);
-    return cph_hint(err, "build a corpus for that: colophon build COLLECTION --for %s", cph_purpose_text(asked->purpose));
+             "%s: was sealed for %s (tier %s, actor %s, forum %s); asked for %s (tier %s, actor %s, forum "
+             "%s) (gate G3, RR-150)",
+             c->path, cph_purpose_text(p->purpose), cph_tier_text(p->tier), cph_actor_text(p->actor),
+             p->forum, cph_purpose_text(asked->purpose), cph_tier_text(asked->tier),
+             cph_actor_text(asked->actor), asked->forum);
+    return cph_hint(err, "build a corpus for that: colophon build COLLECTION --for %s",
+                    cph_purpose_text(asked->purpose));
 }
 
 /* n * i / parts without overflow. */
-static uint64_t first_of_part(uint64_t n, uint64_t i, uint64_t parts) { return n / parts * i + n % parts * i / parts; }
+static uint64_t first_of_part(uint64_t n, uint64_t i, uint64_t parts)
+{
+    return n / parts * i + n % parts * i / parts;
+}
 
 cph_status cph_reader_open(cph_reader **out, const cph_corpus *c, const cph_policy *policy, cph_part part,
                            const char *revocations, bool no_revocations, cph_err *err)
 {
     void *mem;
-    if (part.n == 0 || part.i >= part.n) return cph_fail(err, CPH_USAGE, "there is no part %u of %u", part.i, part.n);
+    if (part.n == 0 || part.i >= part.n)
+        return cph_fail(err, CPH_USAGE, "there is no part %u of %u", part.i, part.n);
     if (!revocations && !no_revocations) {
-        cph_fail(err, CPH_USAGE, "%s: a reader wants the list of revocations, or to be told that there is none", c->path);
+        cph_fail(err, CPH_USAGE,
+                 "%s: a reader wants the list of revocations, or to be told that there is none", c->path);
         return cph_hint(err, "--revocations FILE, or --no-revocations, which the result records");
     }
     CPH_TRY(check_policy(c, policy, err));
@@ -214,7 +230,8 @@ cph_status cph_reader_open(cph_reader **out, const cph_corpus *c, const cph_poli
     cph_buf_init(&r->records, FRAME_MAX);
     cph_buf_init(&r->provs, FRAME_MAX);
     cph_arena_init(&r->a, FRAME_MAX);
-    cph_status s = revocations ? cph_revocations_read(&r->revoked, revocations, policy->purpose, err) : CPH_OK;
+    cph_status s =
+        revocations ? cph_revocations_read(&r->revoked, revocations, policy->purpose, err) : CPH_OK;
     if (s != CPH_OK) {
         cph_reader_close(r);
         return s;
@@ -274,7 +291,9 @@ cph_status cph_reader_load(cph_reader *r, size_t frame, cph_err *err)
     cph_status s = load(r, f, err);
     if (s != CPH_OK) {
         cph_err_prefix(err, "%s: %s, frame %u", r->c->path, r->c->shards[f->shard].name, f->in_shard);
-        if (s == CPH_DATA) cph_hint(err, "the shard was changed after sealing; restore it, or: colophon verify %s", r->c->path);
+        if (s == CPH_DATA)
+            cph_hint(err, "the shard was changed after sealing; restore it, or: colophon verify %s",
+                     r->c->path);
         return s;
     }
     r->frame = frame;
@@ -286,11 +305,13 @@ cph_status cph_reader_load(cph_reader *r, size_t frame, cph_err *err)
 static cph_status work_keys(cph_reader *r, const cph_json *list, cph_doc *d, cph_err *err)
 {
     void *mem;
-    if (!list || list->type != CPH_JSON_ARRAY || !list->n) return cph_fail(err, CPH_DATA, "the side-car names no work");
+    if (!list || list->type != CPH_JSON_ARRAY || !list->n)
+        return cph_fail(err, CPH_DATA, "the side-car names no work");
     CPH_TRY(cph_arena_alloc(&r->a, &mem, list->n * sizeof(cph_digest), err));
     cph_digest *keys = mem;
     for (const cph_json *v = list->first; v; v = v->next)
-        if (!cph_digest_parse(v->str, &keys[d->n_works++])) return cph_fail(err, CPH_DATA, "the side-car's wkeys are no digests");
+        if (!cph_digest_parse(v->str, &keys[d->n_works++]))
+            return cph_fail(err, CPH_DATA, "the side-car's wkeys are no digests");
     d->wkeys = keys;
     return CPH_OK;
 }
@@ -320,7 +341,8 @@ static cph_status parse(cph_reader *r, cph_str record, cph_doc *d, cph_err *err)
     d->part = part_of(d->id);
     if (!d->id.n || !cph_str_eq(d->id, cph_json_get_str(p, "id")))
         return cph_fail(err, CPH_DATA, "record and side-car are of different documents");
-    if (!cph_digest_parse(cph_json_get_str(p, "dkey"), &d->dkey)) return cph_fail(err, CPH_DATA, "the side-car has no dkey");
+    if (!cph_digest_parse(cph_json_get_str(p, "dkey"), &d->dkey))
+        return cph_fail(err, CPH_DATA, "the side-car has no dkey");
     return work_keys(r, cph_json_get(p, "wkeys"), d, err);
 }
 
@@ -333,7 +355,8 @@ cph_status cph_reader_doc(cph_reader *r, uint32_t i, cph_doc *doc, cph_err *err)
     cph_arena_reset(&r->a);
     cph_status s = parse(r, record, &d, err);
     if (s != CPH_OK)
-        return cph_err_prefix(err, "%s: %s, frame %u, record %u", r->c->path, r->c->shards[f->shard].name, f->in_shard, i);
+        return cph_err_prefix(err, "%s: %s, frame %u, record %u", r->c->path, r->c->shards[f->shard].name,
+                              f->in_shard, i);
     *doc = d;
     return CPH_OK;
 }

@@ -38,7 +38,8 @@ typedef struct cph_revocations {
     cph_digest *works, *documents; /* sorted */
     size_t n_works, n_documents, works_cap, documents_cap;
 } cph_revocations;
-cph_status cph_revocations_read(cph_revocations *r, const char *path, cph_purpose purpose, cph_err *err) CPH_MUST_USE;
+cph_status cph_revocations_read(cph_revocations *r, const char *path, cph_purpose purpose,
+                                cph_err *err) CPH_MUST_USE;
 void cph_revocations_release(cph_revocations *r);
 bool cph_revocations_hit(const cph_revocations *r, const cph_doc *d);
 

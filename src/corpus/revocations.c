@@ -49,7 +49,8 @@ static cph_status add_line(cph_revocations *r, cph_arena *a, cph_str line, cph_p
     bool hit;
     CPH_TRY(cph_json_parse(&v, a, line, "a revocation", NULL, err));
     const cph_json *work = cph_json_get(v, "wkey"), *document = cph_json_get(v, "dkey");
-    if (!work == !document) return cph_fail(err, CPH_DATA, "a revocation names a wkey or a dkey, one of them");
+    if (!work == !document)
+        return cph_fail(err, CPH_DATA, "a revocation names a wkey or a dkey, one of them");
     if (!cph_digest_parse((work ? work : document)->str, &d))
         return cph_fail(err, CPH_DATA, "a revocation's key is no SHA-256 in hexadecimal");
     CPH_TRY(names_purpose(cph_json_get(v, "purposes"), asked, &hit, err));
@@ -58,8 +59,8 @@ static cph_status add_line(cph_revocations *r, cph_arena *a, cph_str line, cph_p
     return add(&r->documents, &r->n_documents, &r->documents_cap, &d, err);
 }
 
-static cph_status read_lines(cph_revocations *r, cph_lines *l, const char *path, cph_purpose asked, cph_arena *a,
-                             cph_err *err)
+static cph_status read_lines(cph_revocations *r, cph_lines *l, const char *path, cph_purpose asked,
+                             cph_arena *a, cph_err *err)
 {
     cph_str line;
     cph_status s;
@@ -96,7 +97,8 @@ void cph_revocations_release(cph_revocations *r)
 
 bool cph_revocations_hit(const cph_revocations *r, const cph_doc *d)
 {
-    if (r->n_documents && bsearch(&d->dkey, r->documents, r->n_documents, sizeof d->dkey, by_bytes)) return true;
+    if (r->n_documents && bsearch(&d->dkey, r->documents, r->n_documents, sizeof d->dkey, by_bytes))
+        return true;
     for (size_t i = 0; r->n_works && i < d->n_works; i++)
         if (bsearch(&d->wkeys[i], r->works, r->n_works, sizeof *d->wkeys, by_bytes)) return true;
     return false;

@@ -169,7 +169,8 @@ static cph_status write_frame(cph_shards *s, frame *f, cph_err *err)
     s->shard_bytes += f->of[0].raw.n;
     for (int k = 0; k < 2; k++) {
         half *h = &f->of[k];
-        CPH_TRY(cph_zwrite_packed(s->files[k], cph_buf_view(&h->packed), (uint32_t)h->raw.n, k ? NULL : &z, err));
+        CPH_TRY(
+            cph_zwrite_packed(s->files[k], cph_buf_view(&h->packed), (uint32_t)h->raw.n, k ? NULL : &z, err));
         for (uint32_t i = 0; i < f->n; i++) cph_merkle_add_leaf(&s->trees[k], &h->leaves[i]);
         h->raw.n = 0;
     }
@@ -188,7 +189,8 @@ static cph_status write_full(cph_shards *s, cph_err *err)
     return CPH_OK;
 }
 
-cph_status cph_shards_add(cph_shards *s, cph_str record, cph_str prov, cph_str id, cph_str object, cph_err *err)
+cph_status cph_shards_add(cph_shards *s, cph_str record, cph_str prov, cph_str id, cph_str object,
+                          cph_err *err)
 {
     frame *f = &s->frames[s->full];
     size_t more = record.n + 24;

@@ -41,7 +41,9 @@ static cph_status find_row(cph_stats *s, const cph_stats_row *row, cph_stats_row
             return CPH_OK;
         }
     if (s->n == MAX_ROWS)
-        return cph_fail(err, CPH_NOMEM, "the corpus has more than %d combinations of language, decade, type and right", MAX_ROWS);
+        return cph_fail(err, CPH_NOMEM,
+                        "the corpus has more than %d combinations of language, decade, type and right",
+                        MAX_ROWS);
     if (s->n == s->cap) {
         size_t cap = s->cap ? s->cap * 2 : 64;
         CPH_TRY(cph_arena_alloc(&s->a, &mem, cap * sizeof *s->rows, err));

@@ -8,7 +8,9 @@
 #include "corpus_in.h"
 #include "testing.h"
 
-#define LONG "Dette er et avsnitt som staar mange steder og er langt nok til at nogen vil ligne det med et andet avsnit i samlingen."
+#define LONG \
+    "Dette er et avsnitt som staar mange steder og er langt nok til at nogen vil ligne det med et andet " \
+    "avsnit i samlingen."
 
 static void encode(cph_buf *out, const char *text)
 {
@@ -41,14 +43,22 @@ static void encode(cph_buf *out, const char *text)
     must(cph_page_encode(out, &p, err));
 }
 
-static void put(cph_collection *c, const char *id, const char *work, const char *divisions, const char *const *pages)
+static void put(cph_collection *c, const char *id, const char *work, const char *divisions,
+                const char *const *pages)
 {
     cph_page_record records[16] = {{0}};
     cph_buf json[16];
-    cph_source_file file = {.path = CPH_STR("page.xml"), .checksum_state = CPH_STR("good"), .role = CPH_STR("text")};
-    cph_object_record o = {.source_id = cph_str_of(id), .profile = CPH_STR("text"), .work_urn = cph_str_of(work),
+    cph_source_file file = {.path = CPH_STR("page.xml"),
+                            .checksum_state = CPH_STR("good"),
+                            .role = CPH_STR("text")};
+    cph_object_record o = {.source_id = cph_str_of(id),
+                           .profile = CPH_STR("text"),
+                           .work_urn = cph_str_of(work),
                            .meta_json = CPH_STR("{\"languages\":[\"nob\"],\"title\":\"En \\\"tittel\\\"\"}"),
-                           .divisions_json = cph_str_of(divisions), .files = &file, .n_files = 1, .pages = records};
+                           .divisions_json = cph_str_of(divisions),
+                           .files = &file,
+                           .n_files = 1,
+                           .pages = records};
     const char *from = testing_path(id);
     must(cph_file_write(from, id, strlen(id), err));
     file.from = from;
@@ -57,8 +67,10 @@ static void put(cph_collection *c, const char *id, const char *work, const char 
     for (; pages[o.n_pages]; o.n_pages++) {
         cph_buf_init(&json[o.n_pages], 1u << 20);
         encode(&json[o.n_pages], pages[o.n_pages]);
-        records[o.n_pages] = (cph_page_record){.order = (uint32_t)o.n_pages + 1, .label = CPH_STR("[i]"),
-                                               .text_file = file.sha256, .lines_json = cph_buf_view(&json[o.n_pages])};
+        records[o.n_pages] = (cph_page_record){.order = (uint32_t)o.n_pages + 1,
+                                               .label = CPH_STR("[i]"),
+                                               .text_file = file.sha256,
+                                               .lines_json = cph_buf_view(&json[o.n_pages])};
     }
     bool added;
     must(cph_collection_add_object(c, &o, &added, err));
@@ -70,15 +82,22 @@ static void work(cph_collection *c, const char *urn, const char *form, const cha
 {
     char facts[512];
     snprintf(facts, sizeof facts,
-             "{\"urn\":\"%s\",\"title\":\"T\",\"origin\":\"NO\",\"form\":\"%s\",\"published\":\"yes\",\"language\":\"nob\","
-             "\"pub\":{\"value\":\"%s\",\"source\":\"catalogue\"},\"contributors\":[{\"role\":\"author\",\"name\":\"N, N\","
-             "\"death\":{\"value\":\"1999\",\"source\":\"authority\"}}]}", urn, form, year);
-    must(cph_collection_add_fact(c, "work", cph_str_of(urn), CPH_STR("works.jsonl:1"), cph_str_of(facts), err));
+             "{\"urn\":\"%s\",\"title\":\"T\",\"origin\":\"NO\",\"form\":\"%s\",\"published\":\"yes\","
+             "\"language\":\"nob\","
+             "\"pub\":{\"value\":\"%s\",\"source\":\"catalogue\"},\"contributors\":[{\"role\":\"author\","
+             "\"name\":\"N, N\","
+             "\"death\":{\"value\":\"1999\",\"source\":\"authority\"}}]}",
+             urn, form, year);
+    must(cph_collection_add_fact(c, "work", cph_str_of(urn), CPH_STR("works.jsonl:1"), cph_str_of(facts),
+                                 err));
     if (!given) return;
     snprintf(facts, sizeof facts,
-             "{\"basis\":\"CONSENT\",\"by\":\"Kari\",\"decision\":\"ALLOW\",\"on\":\"2026-01-01\",\"reason\":\"asked\","
-             "\"purposes\":[\"train-internal\"],\"work\":\"%s\"}", urn);
-    must(cph_collection_add_fact(c, "determination", cph_str_of(urn), CPH_STR("officer:Kari"), cph_str_of(facts), err));
+             "{\"basis\":\"CONSENT\",\"by\":\"Kari\",\"decision\":\"ALLOW\",\"on\":\"2026-01-01\",\"reason\":"
+             "\"asked\","
+             "\"purposes\":[\"train-internal\"],\"work\":\"%s\"}",
+             urn);
+    must(cph_collection_add_fact(c, "determination", cph_str_of(urn), CPH_STR("officer:Kari"),
+                                 cph_str_of(facts), err));
 }
 
 static const char *make_collection(const char *name)
@@ -91,14 +110,22 @@ static const char *make_collection(const char *name)
     work(c, "urn:later", "book", "1950", true);
     work(c, "urn:paper", "newspaper_issue", "1913-06-14", true);
     work(c, "urn:no", "book", "1920", false);
-    put(c, "book", "urn:book", "", (const char *const[]){"Det var en gang en mand som / hadde en Venti-/lator.|" LONG "|Slut \"paa\" siden, men", "ikke paa boken.", NULL});
-    put(c, "copy", "urn:later", "", (const char *const[]){"Det var en gang, en mand som / hadde en Venti-/lator.|" LONG "|Slut paa siden, men", "ikke paa boken!", NULL});
+    put(c, "book", "urn:book", "",
+        (const char *const[]){"Det var en gang en mand som / hadde en Venti-/lator.|" LONG
+                              "|Slut \"paa\" siden, men",
+                              "ikke paa boken.", NULL});
+    put(c, "copy", "urn:later", "",
+        (const char *const[]){"Det var en gang, en mand som / hadde en Venti-/lator.|" LONG
+                              "|Slut paa siden, men",
+                              "ikke paa boken!", NULL});
     put(c, "secret", "urn:no", "", (const char *const[]){"Hemmeligheden staar her.|" LONG, NULL});
     put(c, "unknown", "", "", (const char *const[]){"Ingen kjender mig.", NULL});
     put(c, "paper", "urn:paper",
         "[{\"blocks\":[[1,\"b2\"],[2,\"b0\"]],\"id\":\"A2\",\"label\":\"Anden\",\"type\":\"ARTICLE\"},"
-        "{\"blocks\":[[1,\"b0\"]],\"id\":\"A1\",\"type\":\"ARTICLE\"},{\"blocks\":[[2,\"b1\"]],\"id\":\"AD\",\"type\":\"ADVERTISEMENT\"}]",
-        (const char *const[]){"F\xC3\xB8rste artikel.|Uten division.|Anden artikel begynder", "og slutter.|Kj\xC3\xB8p smult!", NULL});
+        "{\"blocks\":[[1,\"b0\"]],\"id\":\"A1\",\"type\":\"ARTICLE\"},{\"blocks\":[[2,\"b1\"]],\"id\":\"AD\","
+        "\"type\":\"ADVERTISEMENT\"}]",
+        (const char *const[]){"F\xC3\xB8rste artikel.|Uten division.|Anden artikel begynder",
+                              "og slutter.|Kj\xC3\xB8p smult!", NULL});
     for (unsigned i = 0; i < 12; i++) {
         char id[32], text[512];
         snprintf(id, sizeof id, "many-%02u", i);
@@ -148,8 +175,14 @@ static void read_whole(cph_buf *b, const char *dir, const char *name)
 /* The text of all files that a stranger may get. */
 static void read_public(cph_buf *b, const char *dir)
 {
-    static const char *const names[] = {"shard-00000.jsonl.zst", "shard-00000.prov.jsonl.zst", "frames.jsonl", "README.md",
-                                        "stats.csv", "report.html", "colophon.json", "dropped.jsonl.zst"};
+    static const char *const names[] = {"shard-00000.jsonl.zst",
+                                        "shard-00000.prov.jsonl.zst",
+                                        "frames.jsonl",
+                                        "README.md",
+                                        "stats.csv",
+                                        "report.html",
+                                        "colophon.json",
+                                        "dropped.jsonl.zst"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) read_whole(b, dir, names[i]);
 }
 
@@ -165,13 +198,17 @@ static void what_is_refused_stands_nowhere_and_what_is_given_is_whole(void **sta
     cph_build_report r = built(&o);
     assert_int_equal(r.works_given, 3);
     assert_int_equal(r.works_refused, 2);
-    assert_int_equal(r.balance.strings, r.balance.out + r.balance.absorbed + r.balance.dropped + r.balance.empty);
+    assert_int_equal(r.balance.strings,
+                     r.balance.out + r.balance.absorbed + r.balance.dropped + r.balance.empty);
     cph_buf_init(&b, 1u << 24);
     read_public(&b, out);
     static const char *const never[] = {"Hemmeligheden", "secret", "urn:no", "Ingen kjender", "unknown@"};
     for (size_t i = 0; i < sizeof never / sizeof *never; i++)
         if (strstr(b.p, never[i])) fail_msg("%s stands in the corpus", never[i]);
-    assert_non_null(strstr(b.p, "{\"id\":\"paper/A2\",\"text\":\"Anden artikel begynder og slutter.\",\"lang\":\"nb\",\"type\":\"newspaper_article\",\"date\":\"1913-06-14\",\"rights\":\""));
+    assert_non_null(strstr(
+        b.p,
+        "{\"id\":\"paper/A2\",\"text\":\"Anden artikel begynder og "
+        "slutter.\",\"lang\":\"nb\",\"type\":\"newspaper_article\",\"date\":\"1913-06-14\",\"rights\":\""));
     assert_non_null(strstr(b.p, "\"text\":\"F\xC3\xB8rste artikel.\\n\\nUten division.\""));
     assert_non_null(strstr(b.p, "\"type\":\"advertisement\""));
     assert_non_null(strstr(b.p, "men ikke paa boken."));
@@ -196,8 +233,10 @@ static void copies_leave_one_and_their_ids_stay_beside_it(void **state)
     assert_non_null(strstr(b.p, "\"repeated\":[["));
     b.n = 0;
     read_whole(&b, out, "dropped.jsonl.zst");
-    assert_non_null(strstr(b.p, "{\"id\":\"copy\",\"kept\":\"book\",\"rule\":\"DUP-DOCUMENT\",\"stage\":\"document\",\"threshold\":2,\"value\":2,\"works\":[\"urn:later\"]}"));
-    assert_non_null(strstr(b.p, "{\"id\":\"many-03\",\"kept\":\"book\",\"paragraph\":1,\"rule\":\"DUP-PARAGRAPH\""));
+    assert_non_null(strstr(b.p, "{\"id\":\"copy\",\"kept\":\"book\",\"rule\":\"DUP-DOCUMENT\",\"stage\":"
+                                "\"document\",\"threshold\":2,\"value\":2,\"works\":[\"urn:later\"]}"));
+    assert_non_null(
+        strstr(b.p, "{\"id\":\"many-03\",\"kept\":\"book\",\"paragraph\":1,\"rule\":\"DUP-PARAGRAPH\""));
     cph_buf_release(&b);
 }
 
@@ -355,7 +394,8 @@ static void a_full_disk_leaves_no_corpus_and_the_next_run_makes_it(void **state)
 
 static void side_car_and_drop_log_are_canonical_json(void **state)
 {
-    static const char *const names[] = {"shard-00000.prov.jsonl.zst", "dropped.jsonl.zst", "frames.jsonl", "decisions.jsonl.zst"};
+    static const char *const names[] = {"shard-00000.prov.jsonl.zst", "dropped.jsonl.zst", "frames.jsonl",
+                                        "decisions.jsonl.zst"};
     cph_build_opts o;
     cph_buf b, again;
     cph_arena a;
@@ -446,7 +486,9 @@ static void a_record_is_found_by_its_id_unless_it_was_taken_down(void **state)
 
     cph_digest key = cph_work_key(CPH_STR("urn:paper"));
     cph_digest_hex(&key, hex);
-    snprintf(line, sizeof line, "{\"wkey\":\"%s\",\"purposes\":[\"train-internal\"],\"from\":\"2027-01-01\",\"event\":\"x\"}\n", hex);
+    snprintf(line, sizeof line,
+             "{\"wkey\":\"%s\",\"purposes\":[\"train-internal\"],\"from\":\"2027-01-01\",\"event\":\"x\"}\n",
+             hex);
     snprintf(list, sizeof list, "%s", testing_path("revoked.jsonl"));
     must(cph_file_write(list, line, strlen(line), err));
     must(cph_reader_open(&r, c, &p, (cph_part){0, 1}, list, false, err));

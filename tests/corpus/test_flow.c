@@ -38,7 +38,8 @@ static void add_block(book *b, cph_leaf *leaf, const char *text)
     cph_page *p = &leaf->page;
     cph_block *k = &p->blocks[p->n_blocks];
     cph_str rest = cph_str_of(text), line, word;
-    *k = (cph_block){.first_line = p->n_lines, .box = {CPH_UNKNOWN_BOX, CPH_UNKNOWN_BOX, CPH_UNKNOWN_BOX, CPH_UNKNOWN_BOX}};
+    *k = (cph_block){.first_line = p->n_lines,
+                     .box = {CPH_UNKNOWN_BOX, CPH_UNKNOWN_BOX, CPH_UNKNOWN_BOX, CPH_UNKNOWN_BOX}};
     must(cph_arena_printf(&b->a, &k->id, err, "b%u", p->n_blocks));
     p->n_blocks++;
     size_t colon = cph_str_find(rest, ':', 0);
@@ -106,11 +107,14 @@ static void words_go_on_across_line_block_and_page(void **state)
     book b;
     (void)state;
     begin(&b);
-    add_page(&b, (const char *const[]){"body:Der laa Ven~Ventilen / ~tilen|Ventilen i sand og", "page_number:12", NULL});
-    add_page(&b, (const char *const[]){"running_head:Kapitel", "body:grus uden ende. Bj\xC3\xB8r~Bj\xC3\xB8rnen", NULL});
+    add_page(&b, (const char *const[]){"body:Der laa Ven~Ventilen / ~tilen|Ventilen i sand og",
+                                       "page_number:12", NULL});
+    add_page(&b, (const char *const[]){"running_head:Kapitel",
+                                       "body:grus uden ende. Bj\xC3\xB8r~Bj\xC3\xB8rnen", NULL});
     add_page(&b, (const char *const[]){"running_head:Kapitel", "body:~nen,|Bj\xC3\xB8rnen, / kom.", NULL});
     run(&b);
-    expect(&b, (const char *const[]){"Der laa Ventilen i sand og grus uden ende. Bj\xC3\xB8rnen, kom.", NULL});
+    expect(&b,
+           (const char *const[]){"Der laa Ventilen i sand og grus uden ende. Bj\xC3\xB8rnen, kom.", NULL});
     assert_int_equal(b.f.hyphens.pairs_same_page, 1);
     assert_int_equal(b.f.hyphens.pairs_cross_page, 1);
     assert_int_equal(b.f.hyphens.restored, 1);
@@ -126,7 +130,8 @@ static void a_pair_stays_open_across_a_table(void **state)
     book b;
     (void)state;
     begin(&b);
-    add_page(&b, (const char *const[]){"body:En Var~Varmegrad", "table:1 2 3 / 4 5~50 / ~0|50", "body:~megrad|Varmegrad steg.", NULL});
+    add_page(&b, (const char *const[]){"body:En Var~Varmegrad", "table:1 2 3 / 4 5~50 / ~0|50",
+                                       "body:~megrad|Varmegrad steg.", NULL});
     run(&b);
     expect(&b, (const char *const[]){"En Varmegrad steg.", NULL});
     assert_int_equal(b.f.hyphens.pairs_same_page, 2);
@@ -165,12 +170,12 @@ static void notes_stand_after_their_page_and_headings_alone(void **state)
     book b;
     (void)state;
     begin(&b);
-    add_page(&b, (const char *const[]){"heading:F\xC3\xB8rste kapitel", "body:Det var en", "footnote:1 En note.",
-                                       "caption:Et billede", NULL});
+    add_page(&b, (const char *const[]){"heading:F\xC3\xB8rste kapitel", "body:Det var en",
+                                       "footnote:1 En note.", "caption:Et billede", NULL});
     add_page(&b, (const char *const[]){"body:gang en mand.", "body:Og en kone.", NULL});
     run(&b);
-    expect(&b, (const char *const[]){"F\xC3\xB8rste kapitel", "Det var en gang en mand.", "Et billede", "1 En note.",
-                                     "Og en kone.", NULL});
+    expect(&b, (const char *const[]){"F\xC3\xB8rste kapitel", "Det var en gang en mand.", "Et billede",
+                                     "1 En note.", "Og en kone.", NULL});
     assert_int_equal(b.f.paragraphs[1].n_segments, 2);
     cph_arena_release(&b.a);
 }
@@ -192,9 +197,12 @@ static void heads_that_repeat_or_count_along_are_found(void **state)
     (void)state;
     begin(&b);
     static const char *const right[] = {"Om vind", "Hvalfangst i nord", "Til slut"};
-    static const char *const text[] = {"Det begyndte her / med en storm.", "Saa gik skibet / til bunds i fjorden.",
-                                       "Alle mand reddet sig / undtagen kokken.", "Han sov / hele natten igjennem.",
-                                       "Om morgenen / var han vaad.", "Ti aar efter / lo de endnu."};
+    static const char *const text[] = {"Det begyndte her / med en storm.",
+                                       "Saa gik skibet / til bunds i fjorden.",
+                                       "Alle mand reddet sig / undtagen kokken.",
+                                       "Han sov / hele natten igjennem.",
+                                       "Om morgenen / var han vaad.",
+                                       "Ti aar efter / lo de endnu."};
     for (unsigned i = 0; i < 6; i++) {
         cph_str head, body;
         if (i % 2) must(cph_arena_printf(&b.a, &head, err, "body:%s %u", right[i / 2], i + 11));
@@ -215,8 +223,9 @@ static void text_at_the_edges_of_pages_is_no_head(void **state)
     book b;
     (void)state;
     begin(&b);
-    static const char *const text[] = {"body:Og saa kom / en mand.", "body:Og saa gik / manden igjen.", "body:Det var alt / for idag.",
-                                       "body:I 1830 kom han / tilbake.", "body:Aaret 1831 var / godt.", "body:Tilslut / slut."};
+    static const char *const text[] = {"body:Og saa kom / en mand.",   "body:Og saa gik / manden igjen.",
+                                       "body:Det var alt / for idag.", "body:I 1830 kom han / tilbake.",
+                                       "body:Aaret 1831 var / godt.",  "body:Tilslut / slut."};
     for (unsigned i = 0; i < 6; i++) add_page(&b, (const char *const[]){text[i], NULL});
     must(cph_heads_mark(b.leaves, b.n, &b.a, err));
     run(&b);

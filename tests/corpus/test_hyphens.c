@@ -33,20 +33,25 @@ static void check(const row *r, const cph_lexicon *l)
     cph_buf_init(&text, 4096);
     must(cph_hyphen_join(&x, &a, a.text, &b, &text, &how, &n, err));
     if (!cph_str_is(cph_buf_view(&text), r->want) || how != r->how)
-        fail_msg("%s + %s: got \"%.*s\" (%d), want \"%s\" (%d)", r->first, r->second, CPH_FMT(cph_buf_view(&text)), how,
-                 r->want, r->how);
+        fail_msg("%s + %s: got \"%.*s\" (%d), want \"%s\" (%d)", r->first, r->second,
+                 CPH_FMT(cph_buf_view(&text)), how, r->want, r->how);
     cph_buf_release(&text);
 }
 
 static void the_producers_word_stands(void **state)
 {
-    static const row rows[] = {
-        {"nob", "Ventilations-", "schachtes", "Ventilationsschachtes", true, true, "Ventilationsschachtes", CPH_JOIN_ONE},
-        {"nob", "Ventilations", "schachtes", " Ventilationsschachtes", true, true, "Ventilationsschachtes", CPH_JOIN_ONE},
-        {"nob", "Kjøben", "hafn", "Kjøbenhavn", true, true, "Kjøbenhavn", CPH_JOIN_ONE},
-        {"eng", "In\xE2\x80\x94", "consequence", "Inconsequence", true, true, "In\xE2\x80\x94" "consequence", CPH_JOIN_ONE},
-        {"nob", "Fol", "den-", "Folden", true, true, "Folden-", CPH_JOIN_ONE},
-        {"nob", "Na-r", "hcden", "Na-r-hcden", true, true, "Na-rhcden", CPH_JOIN_ONE}};
+    static const row rows[] = {{"nob", "Ventilations-", "schachtes", "Ventilationsschachtes", true, true,
+                                "Ventilationsschachtes", CPH_JOIN_ONE},
+                               {"nob", "Ventilations", "schachtes", " Ventilationsschachtes", true, true,
+                                "Ventilationsschachtes", CPH_JOIN_ONE},
+                               {"nob", "Kjøben", "hafn", "Kjøbenhavn", true, true, "Kjøbenhavn",
+                                CPH_JOIN_ONE},
+                               {"eng", "In\xE2\x80\x94", "consequence", "Inconsequence", true, true,
+                                "In\xE2\x80\x94"
+                                "consequence",
+                                CPH_JOIN_ONE},
+                               {"nob", "Fol", "den-", "Folden", true, true, "Folden-", CPH_JOIN_ONE},
+                               {"nob", "Na-r", "hcden", "Na-r-hcden", true, true, "Na-rhcden", CPH_JOIN_ONE}};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) check(&rows[i], NULL);
 }

@@ -29,7 +29,8 @@ extern "C" {
 #endif
 
 /* What becomes one document (METS-19). AUTO: newspapers by article, all else by volume. */
-#define CPH_UNIT_MAP(X) X(AUTO, "auto") X(VOLUME, "volume") X(CHAPTER, "chapter") X(ARTICLE, "article") X(PAGE, "page")
+#define CPH_UNIT_MAP(X)                                                                            \
+    X(AUTO, "auto") X(VOLUME, "volume") X(CHAPTER, "chapter") X(ARTICLE, "article") X(PAGE, "page")
 typedef enum cph_unit {
 #define CPH_UNIT_ENUM(name, text) CPH_UNIT_##name,
     CPH_UNIT_MAP(CPH_UNIT_ENUM)

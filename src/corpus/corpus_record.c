@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * record.c - a finished document as lines: records (readers-and-corpus 27.1), the
+ * corpus_record.c - a finished document as lines: records (readers-and-corpus 27.1), the
  * side-car's lines (27.3), what was dropped (27.4, LAW-8). Side-car and drop lines
  * are canonical JSON, their members in the order of their names: written so by
  * hand here, and held to it by a test.
@@ -310,8 +310,8 @@ static cph_status end_part(rendering *r, bool last, cph_err *err)
 
 /* ---- paragraphs ---- */
 
-static cph_status drop_line(rendering *r, const char *stage, const char *rule, uint64_t value, uint64_t threshold,
-                            cph_str kept, const uint64_t *paragraph, cph_err *err)
+static cph_status drop_line(rendering *r, const char *stage, const char *rule, uint64_t value,
+                            uint64_t threshold, cph_str kept, const uint64_t *paragraph, cph_err *err)
 {
     cph_jw w = cph_jw_on(&r->out->dropped);
     cph_jw_obj(&w);
@@ -363,7 +363,8 @@ static cph_status put_paragraph(rendering *r, cph_take *t, uint64_t i, const cph
     uint64_t chars = cph_utf8_count(text);
     if (!keep) {
         r->out->n_paragraphs_dropped++;
-        CPH_TRY(drop_line(r, "paragraph", "DUP-PARAGRAPH", m->copies, r->x->copies_limit, kept_ids[m - r->f->marks], &i, err));
+        CPH_TRY(drop_line(r, "paragraph", "DUP-PARAGRAPH", m->copies, r->x->copies_limit,
+                          kept_ids[m - r->f->marks], &i, err));
     } else {
         if (r->chars && r->chars + 2 + chars > r->x->max_chars) CPH_TRY(end_part(r, false, err));
         if (r->text.n) {
@@ -391,7 +392,8 @@ static cph_status render(rendering *r, const cph_str *kept_ids, cph_err *err)
     cph_take t = e->paragraphs;
     if (e->skip) return drop_line(r, "version", "VERSION", 0, 1, (cph_str){"", 0}, NULL, err);
     if (!e->n_paragraphs) return drop_line(r, "text", "EMPTY", 0, 1, (cph_str){"", 0}, NULL, err);
-    if (r->f->drop) return drop_line(r, "document", "DUP-DOCUMENT", r->f->cluster, 2, r->dropped_ids[0], NULL, err);
+    if (r->f->drop)
+        return drop_line(r, "document", "DUP-DOCUMENT", r->f->cluster, 2, r->dropped_ids[0], NULL, err);
     CPH_TRY(read_pages(r, err));
     for (uint64_t i = 0; i < e->n_paragraphs; i++) CPH_TRY(put_paragraph(r, &t, i, kept_ids, err));
     CPH_TRY(end_part(r, true, err));
