@@ -17,7 +17,8 @@ enum { MAX_LINE = 1 << 30, MAX_LISTED = 256 };
 
 /* ---- train ---- */
 
-static cph_status fill_train(cli *c, cph_train_tokenizer_opts *o, const char **files, cph_str *specials, cph_err *err)
+static cph_status fill_train(cli *c, cph_train_tokenizer_opts *o, const char **files, cph_str *specials,
+                             cph_err *err)
 {
     if (strcmp(cli_arg(c, 0), "bpe") != 0)
         return cph_fail(err, CPH_USAGE, "'%s' is no kind of tokenizer that is built; bpe is", cli_arg(c, 0));
@@ -56,12 +57,14 @@ static cph_status run_train(cli *c, cph_err *err)
     CPH_TRY(cph_train_tokenizer(&o, out, &digest, &r, err));
     cph_digest_hex(&digest, hex);
     if (cli_json(c))
-        cli_print(c, "{\"digest\":\"%s\",\"texts\":%llu,\"words\":%llu,\"distinct\":%llu,\"alphabet\":%u,\"merges\":%u}\n", hex,
-                  (unsigned long long)r.n_texts, (unsigned long long)r.n_words, (unsigned long long)r.n_distinct, r.alphabet,
-                  r.merges);
+        cli_print(c, "{\"digest\":\"%s\",\"texts\":%llu,\"words\":%llu,\"distinct\":%llu,"
+                  "\"alphabet\":%u,\"merges\":%u}\n",
+                  hex, (unsigned long long)r.n_texts, (unsigned long long)r.n_words,
+                  (unsigned long long)r.n_distinct, r.alphabet, r.merges);
     else
-        cli_print(c, "tokenizer %s sealed: %u merges from %llu words (%llu different ones); the last pair occurred %lld times: "
-                  "%.16s\n", out, r.merges, (unsigned long long)r.n_words, (unsigned long long)r.n_distinct,
+        cli_print(c, "tokenizer %s sealed: %u merges from %llu words (%llu different ones); "
+                  "the last pair occurred %lld times: %.16s\n",
+                  out, r.merges, (unsigned long long)r.n_words, (unsigned long long)r.n_distinct,
                   (long long)r.last_count, hex);
     return CPH_OK;
 }
@@ -70,31 +73,40 @@ static const cli_opt train_opts[] = {
     {"corpus", CLI_STR, CLI_RUN, "DIR", NULL, "the sealed corpus to learn from; instead of FILE"},
     {"revocations", CLI_STR, CLI_IDENTITY, "FILE", NULL, "what was withdrawn since the corpus was sealed"},
     {"no-revocations", CLI_FLAG, CLI_IDENTITY, NULL, NULL, "there is no such list; the tokenizer says so"},
-    {"vocab-size", CLI_U64, CLI_IDENTITY, "N", "30000", "tokens in all, the 256 bytes and special tokens included"},
+    {"vocab-size", CLI_U64, CLI_IDENTITY, "N", "30000",
+     "tokens in all, the 256 bytes and special tokens included"},
     {"min-frequency", CLI_U64, CLI_IDENTITY, "N", "2", "a pair that occurs less often is not merged"},
     {"alphabet", CLI_CHOICE, CLI_IDENTITY, "bytes|seen", "bytes",
      "tokens to start from: all 256 bytes, so that any text can be encoded, or those that occur"},
     {"special", CLI_LIST, CLI_IDENTITY, "TOKEN", NULL, "a special token; <|endoftext|> when none is given"},
-    {"specials", CLI_CHOICE, CLI_IDENTITY, "first|last", "last", "where special tokens have their ids; GPT-2 has them last"},
+    {"specials", CLI_CHOICE, CLI_IDENTITY, "first|last", "last",
+     "where special tokens have their ids; GPT-2 has them last"},
     {"out", CLI_STR, CLI_RUN, "DIR", NULL, "where the tokenizer is sealed"},
     {0}};
 
 const cli_command cmd_tokenizer_train = {
-    .name = "tokenizer train", .args = "bpe [FILE...]", .min_args = 1, .max_args = UINT_MAX,
+    .name = "tokenizer train",
+    .args = "bpe [FILE...]",
+    .min_args = 1,
+    .max_args = UINT_MAX,
     .summary = "learn a byte-level BPE tokenizer from a corpus or from files",
-    .about = "Counts the words and merges the most frequent pair again and again, with the result that Hugging Face's "
-             "trainer gives. The directory loads in Transformers (tokenizer.json, vocab.json, merges.txt and their "
-             "configuration) and has a colophon.json.\n\n"
-             "A corpus is read through its gate: with the policy that it was sealed for, and with a list of revocations "
-             "or the word that there is none. A FILE is UTF-8 text, read line by line.",
-    .examples = "colophon tokenizer train bpe --corpus books --no-revocations --vocab-size 16000 --out books.tokenizer\n"
-                "colophon tokenizer train bpe news.txt --out news.tokenizer",
-    .opts = train_opts, .run = run_train};
+    .about =
+        "Counts the words and merges the most frequent pair again and again, with the result that Hugging Face's "
+        "trainer gives. The directory loads in Transformers (tokenizer.json, vocab.json, merges.txt and their "
+        "configuration) and has a colophon.json.\n\n"
+        "A corpus is read through its gate: with the policy that it was sealed for, and with a list of revocations "
+        "or the word that there is none. A FILE is UTF-8 text, read line by line.",
+    .examples =
+        "colophon tokenizer train bpe --corpus books --no-revocations --vocab-size 16000 --out books.tokenizer\n"
+        "colophon tokenizer train bpe news.txt --out news.tokenizer",
+    .opts = train_opts,
+    .run = run_train};
 
 /* ---- encode, decode ---- */
 
 /* Calls `each` with every line of the files given after the tokenizer; of standard input when there is none. */
-static cph_status each_line(cli *c, cph_status (*each)(void *ctx, cph_str line, cph_err *err), void *ctx, cph_err *err)
+static cph_status each_line(cli *c, cph_status (*each)(void *ctx, cph_str line, cph_err *err), void *ctx,
+                            cph_err *err)
 {
     size_t n = cli_n_args(c) > 1 ? cli_n_args(c) : 2;
     cph_status s = CPH_END;
@@ -185,18 +197,24 @@ static cph_status run_encode(cli *c, cph_err *err)
 }
 
 static const cli_opt encode_opts[] = {
-    {"specials", CLI_FLAG, CLI_RUN, NULL, NULL, "recognise special tokens in the text; without it they are text like any other"},
+    {"specials", CLI_FLAG, CLI_RUN, NULL, NULL,
+     "recognise special tokens in the text; without it they are text like any other"},
     {"tokens", CLI_FLAG, CLI_RUN, NULL, NULL, "print tokens as tokenizer.json has them, instead of ids"},
     {0}};
 
 const cli_command cmd_tokenizer_encode = {
-    .name = "tokenizer encode", .args = "TOKENIZER [FILE...]", .min_args = 1, .max_args = UINT_MAX,
+    .name = "tokenizer encode",
+    .args = "TOKENIZER [FILE...]",
+    .min_args = 1,
+    .max_args = UINT_MAX,
     .summary = "text to token ids, a line for each line",
-    .about = "TOKENIZER is a tokenizer.json or a directory with one: a sealed tokenizer, a model of ours or of Hugging Face. "
-             "Without FILE, standard input is read. With --json, ids, tokens and their places in bytes.",
+    .about =
+        "TOKENIZER is a tokenizer.json or a directory with one: a sealed tokenizer, a model of ours or of Hugging Face. "
+        "Without FILE, standard input is read. With --json, ids, tokens and their places in bytes.",
     .examples = "echo 'Det var en gang' | colophon tokenizer encode books.tokenizer\n"
                 "colophon tokenizer encode gpt2/tokenizer.json news.txt --tokens",
-    .opts = encode_opts, .run = run_encode};
+    .opts = encode_opts,
+    .run = run_encode};
 
 typedef struct decoding {
     cli *c;
@@ -218,8 +236,8 @@ static cph_status read_ids(decoding *k, cph_str line, cph_err *err)
         part = cph_str_trim(part);
         if (!part.n) continue;
         if (!cph_str_u64(part, &id) || id >= cph_tokenizer_vocab_size(k->t))
-            return cph_fail(err, CPH_DATA, "line %llu: '%.*s' is no id of this tokenizer", (unsigned long long)k->n_lines,
-                            CPH_FMT(cph_str_sub(part, 0, 40)));
+            return cph_fail(err, CPH_DATA, "line %llu: '%.*s' is no id of this tokenizer",
+                            (unsigned long long)k->n_lines, CPH_FMT(cph_str_sub(part, 0, 40)));
         k->ids.at[n++] = (uint32_t)id;
     }
     k->ids.n = n;
@@ -238,7 +256,8 @@ static cph_status decode_line(void *ctx, cph_str line, cph_err *err)
         CPH_TRY(cph_buf_char(&k->out, '\n', err));
     } else {
         cph_buf_init(&text, SIZE_MAX);
-        cph_status s = cph_decode(k->t, k->ids.at, k->ids.n, cli_flag(k->c, "skip-special"), false, &text, err);
+        cph_status s = cph_decode(k->t, k->ids.at, k->ids.n, cli_flag(k->c, "skip-special"), false, &text,
+                                  err);
         if (s == CPH_OK) s = cph_buf_z(&k->out, k->n_lines > 1 ? ",\n" : "[", err);
         if (s == CPH_OK) s = cph_json_quote(&k->out, cph_buf_view(&text), err);
         cph_buf_release(&text);
@@ -266,9 +285,14 @@ static const cli_opt decode_opts[] = {
     {0}};
 
 const cli_command cmd_tokenizer_decode = {
-    .name = "tokenizer decode", .args = "TOKENIZER [FILE...]", .min_args = 1, .max_args = UINT_MAX,
+    .name = "tokenizer decode",
+    .args = "TOKENIZER [FILE...]",
+    .min_args = 1,
+    .max_args = UINT_MAX,
     .summary = "token ids to text, a line of ids after the other",
-    .about = "Reads ids parted by blanks from FILE or standard input, as `colophon tokenizer encode` prints them. Bytes that "
-             "are no valid UTF-8 become U+FFFD. With --json, an array of strings.",
+    .about =
+        "Reads ids parted by blanks from FILE or standard input, as `colophon tokenizer encode` prints them. Bytes that "
+        "are no valid UTF-8 become U+FFFD. With --json, an array of strings.",
     .examples = "colophon tokenizer encode T news.txt | colophon tokenizer decode T",
-    .opts = decode_opts, .run = run_decode};
+    .opts = decode_opts,
+    .run = run_decode};

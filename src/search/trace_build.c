@@ -37,7 +37,8 @@ static unsigned width_for(const token_file *f, uint64_t *highest)
 
 static void put_unit(sorter *s, uint64_t unit, uint32_t v)
 {
-    for (unsigned i = 0; i < s->width; i++) s->copy[unit * s->width + i] = (uint8_t)(v >> 8 * (s->width - 1 - i));
+    for (unsigned i = 0; i < s->width; i++)
+        s->copy[unit * s->width + i] = (uint8_t)(v >> 8 * (s->width - 1 - i));
 }
 
 static void fill(sorter *s)
@@ -45,7 +46,8 @@ static void fill(sorter *s)
     uint64_t unit = 0;
     for (uint64_t d = 0; d < s->f->n_docs; d++) {
         const uint8_t *row = row_at(s->f, d);
-        for (uint32_t i = 0; i < row_tokens(row); i++) put_unit(s, unit++, token_at(s->f, row_first(row) + i) + 1);
+        for (uint32_t i = 0; i < row_tokens(row); i++)
+            put_unit(s, unit++, token_at(s->f, row_first(row) + i) + 1);
         s->ends[unit / 64] |= (uint64_t)1 << unit % 64;
         put_unit(s, unit++, 0);
     }
@@ -60,7 +62,8 @@ static cph_status prepare(sorter *s, cph_err *err)
 {
     void *mem;
     uint64_t n_bytes = s->n_units * s->width;
-    if (s->f->n_docs >= UINT32_MAX) return cph_fail(err, CPH_NOMEM, "more than 2^32 documents in one token file");
+    if (s->f->n_docs >= UINT32_MAX)
+        return cph_fail(err, CPH_NOMEM, "more than 2^32 documents in one token file");
     s->wide = n_bytes > INT32_MAX;
     CPH_TRY(cph_alloc_n(&mem, s->n_units, s->width, err));
     s->copy = mem;
@@ -85,10 +88,12 @@ static cph_status write_pointers(const sorter *s, cph_out *o, unsigned pointer_w
 {
     uint64_t n_bytes = s->n_units * s->width;
     for (uint64_t rank = 0; rank < n_bytes; rank++) {
-        uint64_t at = s->wide ? (uint64_t)((const saidx64_t *)s->order)[rank] : (uint64_t)((const saidx_t *)s->order)[rank];
+        uint64_t at = s->wide ? (uint64_t)((const saidx64_t *)s->order)[rank]
+                              : (uint64_t)((const saidx_t *)s->order)[rank];
         uint64_t unit = at / s->width, bit = (uint64_t)1 << unit % 64;
         if (at % s->width || (s->ends[unit / 64] & bit)) continue;
-        uint64_t ends = s->ends_before[unit / 64] + (uint64_t)__builtin_popcountll(s->ends[unit / 64] & (bit - 1));
+        uint64_t ends = s->ends_before[unit / 64] +
+                        (uint64_t)__builtin_popcountll(s->ends[unit / 64] & (bit - 1));
         uint8_t p[8];
         for (int i = 0; i < 8; i++) p[i] = (uint8_t)((unit - ends) >> 8 * i);
         CPH_TRY(cph_out_write(o, p, pointer_width, err));
@@ -124,8 +129,8 @@ static cph_status sort_and_write(sorter *s, const char *path, cph_err *err)
     return write_index(s, path, err);
 }
 
-static cph_status index_file(const char *tokens_dir, const char *out_dir, size_t i, const cph_manifest_file *named,
-                             uint64_t *n_tokens, cph_err *err)
+static cph_status index_file(const char *tokens_dir, const char *out_dir, size_t i,
+                             const cph_manifest_file *named, uint64_t *n_tokens, cph_err *err)
 {
     char path[CPH_PATH_MAX], name[64];
     token_file f;
@@ -149,8 +154,8 @@ static cph_status index_file(const char *tokens_dir, const char *out_dir, size_t
     return st;
 }
 
-static cph_status seal(const cph_manifest *tokens, const char *dir, uint64_t n_tokens, int64_t started, cph_digest *digest,
-                       cph_err *err)
+static cph_status seal(const cph_manifest *tokens, const char *dir, uint64_t n_tokens, int64_t started,
+                       cph_digest *digest, cph_err *err)
 {
     cph_arena a;
     cph_arena_init(&a, 0);
@@ -168,8 +173,8 @@ static cph_status seal(const cph_manifest *tokens, const char *dir, uint64_t n_t
     return s;
 }
 
-static cph_status index_all(const cph_manifest *tokens, const char *tokens_dir, const char *dir, int64_t started,
-                            cph_digest *digest, cph_err *err)
+static cph_status index_all(const cph_manifest *tokens, const char *tokens_dir, const char *dir,
+                            int64_t started, cph_digest *digest, cph_err *err)
 {
     cph_manifest_file named;
     uint64_t n_tokens = 0, all = 0;
@@ -186,8 +191,8 @@ static cph_status index_all(const cph_manifest *tokens, const char *tokens_dir, 
     return s == CPH_OK ? seal(tokens, dir, n_tokens, started, digest, err) : s;
 }
 
-cph_status cph_trace_build(const char *tokens_dir, const char *out_dir, int64_t started_unix_s, cph_digest *digest,
-                           cph_err *err)
+cph_status cph_trace_build(const char *tokens_dir, const char *out_dir, int64_t started_unix_s,
+                           cph_digest *digest, cph_err *err)
 {
     cph_manifest *tokens;
     cph_outdir d;

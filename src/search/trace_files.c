@@ -41,8 +41,10 @@ static cph_status check_tokens(token_file *f, const char *path, cph_err *err)
     f->n_docs = get64(p + 24);
     uint64_t table = get64(p + 32);
     if (f->width != 2 && f->width != 4) return bad(path, "token width: is neither 2 nor 4", err);
-    if (table % 64 || table < TOKENS_HEADER || table > n) return bad(path, "document table: lies outside the file", err);
-    if (f->n_tokens > (table - TOKENS_HEADER) / f->width) return bad(path, "tokens: more than lie before the table", err);
+    if (table % 64 || table < TOKENS_HEADER || table > n)
+        return bad(path, "document table: lies outside the file", err);
+    if (f->n_tokens > (table - TOKENS_HEADER) / f->width)
+        return bad(path, "tokens: more than lie before the table", err);
     if (f->n_docs > (n - table) / TOKENS_ROW) return bad(path, "documents: more than the file holds", err);
     f->tokens = p + TOKENS_HEADER;
     f->table = p + table;
@@ -96,10 +98,12 @@ bool cph_token_file_named(const cph_manifest *tokens, size_t i, cph_manifest_fil
 static cph_status check_index(trace_file *t, const char *path, cph_err *err)
 {
     const uint8_t *p = t->index.p;
-    if (t->index.n_bytes < INDEX_HEADER || memcmp(p, "CPHSA1\0", 8) != 0) return bad(path, "is no suffix array", err);
+    if (t->index.n_bytes < INDEX_HEADER || memcmp(p, "CPHSA1\0", 8) != 0)
+        return bad(path, "is no suffix array", err);
     if (get32(p + 8) != 1) return bad(path, "has an unknown version", err);
     t->pointer_width = get32(p + 12);
-    if (t->pointer_width != 4 && t->pointer_width != 5) return bad(path, "pointer width: is neither 4 nor 5", err);
+    if (t->pointer_width != 4 && t->pointer_width != 5)
+        return bad(path, "pointer width: is neither 4 nor 5", err);
     if (get64(p + 16) != t->f.n_tokens || memcmp(p + 24, t->f.sha256.b, 32) != 0)
         return cph_fail(err, CPH_USAGE, "%s: is the index of another token file", path);
     if (t->f.n_tokens != (t->index.n_bytes - INDEX_HEADER) / t->pointer_width ||
@@ -109,8 +113,8 @@ static cph_status check_index(trace_file *t, const char *path, cph_err *err)
     return CPH_OK;
 }
 
-static cph_status open_file(cph_trace *t, const cph_manifest *tokens, const char *index_dir, const char *tokens_dir, size_t i,
-                            cph_err *err)
+static cph_status open_file(cph_trace *t, const cph_manifest *tokens, const char *index_dir,
+                            const char *tokens_dir, size_t i, cph_err *err)
 {
     trace_file *file = &t->files[i];
     cph_manifest_file named;
@@ -129,7 +133,8 @@ static cph_status open_file(cph_trace *t, const cph_manifest *tokens, const char
     return check_index(file, path, err);
 }
 
-static cph_status belong_together(const cph_manifest *index, const cph_manifest *tokens, const char *index_dir, cph_err *err)
+static cph_status belong_together(const cph_manifest *index, const cph_manifest *tokens,
+                                  const char *index_dir, cph_err *err)
 {
     cph_digest want = cph_manifest_digest(tokens);
     if (!cph_str_is(cph_manifest_kind(index), "index") || !cph_str_is(cph_manifest_kind(tokens), "tokens"))
@@ -142,8 +147,8 @@ static cph_status belong_together(const cph_manifest *index, const cph_manifest 
     return cph_hint(err, "build one with: colophon index TOKENS --out DIR");
 }
 
-static cph_status open_all(cph_trace *t, const cph_manifest *tokens, const char *index_dir, const char *tokens_dir,
-                           cph_err *err)
+static cph_status open_all(cph_trace *t, const cph_manifest *tokens, const char *index_dir,
+                           const char *tokens_dir, cph_err *err)
 {
     size_t n = 0;
     cph_manifest_file named;

@@ -90,7 +90,8 @@ typedef struct tracer {
 
 static bool begins_word(const tracer *k, size_t i)
 {
-    return i == 0 || i == k->q.n || (k->flags[i] & CPH_TRACE_BEGINS_WORD) || (k->flags[i - 1] & CPH_TRACE_DELIMITER);
+    return i == 0 || i == k->q.n || (k->flags[i] & CPH_TRACE_BEGINS_WORD) ||
+           (k->flags[i - 1] & CPH_TRACE_DELIMITER);
 }
 
 /* Length of the span from `at`: whole words, up to the first delimiter. */
@@ -142,8 +143,8 @@ static cph_status keep_span(tracer *k, size_t begin, size_t end, uint64_t count)
         k->spans = mem;
         k->cap = cap;
     }
-    k->spans[k->n_spans++] = (cph_trace_span){.begin = (uint32_t)begin, .end = (uint32_t)end, .count = count, .hits = hits,
-                                              .n_hits = (uint32_t)n};
+    k->spans[k->n_spans++] = (cph_trace_span){
+        .begin = (uint32_t)begin, .end = (uint32_t)end, .count = count, .hits = hits, .n_hits = (uint32_t)n};
     return CPH_OK;
 }
 
@@ -174,7 +175,8 @@ static cph_status prepare(tracer *k)
     CPH_TRY(cph_arena_alloc(k->arena, &mem, k->q.n + 1, k->err));
     k->flags = mem;
     for (size_t i = 0; i < k->q.n; i++)
-        k->flags[i] = k->o->token_flags ? (uint8_t)k->o->token_flags(k->o->ctx, k->q.ids[i]) : CPH_TRACE_BEGINS_WORD;
+        k->flags[i] = k->o->token_flags ? (uint8_t)k->o->token_flags(k->o->ctx, k->q.ids[i])
+                                        : CPH_TRACE_BEGINS_WORD;
     CPH_TRY(cph_arena_alloc0(k->arena, &mem, 2 * k->t->n_files + 1, sizeof *k->first, k->err));
     k->first = mem;
     k->past = k->first + k->t->n_files;
@@ -189,7 +191,8 @@ static cph_status take(tracer *k, cph_trace_result *r)
     r->spans = mem;
     r->n_spans = k->n_spans;
     for (size_t i = 0; i < k->n_spans; i++)
-        if (r->spans[i].end - r->spans[i].begin > r->longest) r->longest = r->spans[i].end - r->spans[i].begin;
+        if (r->spans[i].end - r->spans[i].begin > r->longest)
+            r->longest = r->spans[i].end - r->spans[i].begin;
     return CPH_OK;
 }
 
@@ -198,8 +201,8 @@ void cph_trace_opts_init(cph_trace_opts *o)
     *o = (cph_trace_opts){.min_len = 8, .max_cnt = 1000000, .max_hits = 10};
 }
 
-cph_status cph_trace_run(const cph_trace *t, const uint32_t *ids, size_t n, const cph_trace_opts *o, cph_trace_result *out,
-                         cph_err *err)
+cph_status cph_trace_run(const cph_trace *t, const uint32_t *ids, size_t n, const cph_trace_opts *o,
+                         cph_trace_result *out, cph_err *err)
 {
     if (n >= UINT32_MAX) return cph_fail(err, CPH_USAGE, "%zu tokens are too many to trace at once", n);
     cph_trace_result r = {.n_spans = 0};

@@ -35,10 +35,11 @@ cph_status cph_normalise_list(cph_buf *out, const cph_normalise_opts *o, cph_err
 /* The byte that Windows-1252 or Latin-1 shows as this character, or -1. */
 static int byte_shown(uint32_t cp)
 {
-    static const uint16_t high[32] = { /* 80..9F of Windows-1252; 0 where it has none */
-        0x20AC, 0, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0, 0x017D, 0,
-        0, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0, 0x017E,
-        0x0178};
+    static const uint16_t high[32] = {/* 80..9F of Windows-1252; 0 where it has none */
+                                      0x20AC, 0,      0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021,
+                                      0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0,      0x017D, 0,
+                                      0,      0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014,
+                                      0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0,      0x017E, 0x0178};
     if (cp < 0x100) return (int)cp;
     for (int i = 0; i < 32; i++)
         if (high[i] == cp) return 0x80 + i;
@@ -71,7 +72,10 @@ static bool is_removed(uint32_t cp)
     return (cp < 0x20 || (cp >= 0x7F && cp < 0xA0)) && !cph_char_is(cp, CPH_CHAR_SPACE);
 }
 
-static bool ends_line(uint32_t cp) { return cp == '\n' || cp == '\r' || cp == 0x85 || cp == 0x2028 || cp == 0x2029; }
+static bool ends_line(uint32_t cp)
+{
+    return cp == '\n' || cp == '\r' || cp == 0x85 || cp == 0x2028 || cp == 0x2029;
+}
 
 static const char *ligature(uint32_t cp)
 {
@@ -111,7 +115,8 @@ static cph_status end_spaces(cph_buf *out, size_t start, spaces *run, bool last,
     return trimmed ? CPH_OK : cph_buf_char(out, line ? '\n' : ' ', err);
 }
 
-static cph_status one_pass(cph_buf *out, cph_str s, const cph_normalise_opts *o, cph_normalise_counts *n, cph_err *err)
+static cph_status one_pass(cph_buf *out, cph_str s, const cph_normalise_opts *o, cph_normalise_counts *n,
+                           cph_err *err)
 {
     size_t start = out->n;
     spaces run = {0};
@@ -154,7 +159,8 @@ static void drop_blanks(cph_buf *b, size_t start, bool french, cph_normalise_cou
     const char *marks = french ? ",." : ",.;:!?";
     size_t to = start;
     for (size_t at = start; at < b->n; at++) {
-        bool goes = b->p[at] == ' ' && at > start && at + 1 < b->n && b->p[at + 1] && strchr(marks, b->p[at + 1]);
+        bool goes = b->p[at] == ' ' && at > start && at + 1 < b->n && b->p[at + 1] &&
+                    strchr(marks, b->p[at + 1]);
         n->blanks += goes;
         if (!goes) b->p[to++] = b->p[at];
     }

@@ -59,11 +59,13 @@ static bool stands_alone(cph_str s, size_t begin, size_t end)
     return end == s.n || !has_class(s, end, true, &step);
 }
 
-bool cph_added_next(const added_set *set, cph_str text, size_t *from, size_t last_end, bool specials, added_hit *hit)
+bool cph_added_next(const added_set *set, cph_str text, size_t *from, size_t last_end, bool specials,
+                    added_hit *hit)
 {
     size_t step;
     for (size_t at = *from; at < text.n;) {
-        const added *a = set->first[(unsigned char)text.p[at]] ? longest(set, text.p + at, text.n - at) : NULL;
+        bool may = set->first[(unsigned char)text.p[at]];
+        const added *a = may ? longest(set, text.p + at, text.n - at) : NULL;
         if (!a) {
             at++;
             continue;

@@ -10,7 +10,8 @@ static const char replacement[] = "\xEF\xBF\xBD";
 /* Bytes of an id; none for ids that nobody knows, and for special tokens on demand. */
 static cph_str bytes_of(const cph_tokenizer *t, uint32_t id, bool skip_special)
 {
-    if (id >= t->n_ids || !t->bytes[id].p || (skip_special && (t->flags[id] & ID_SPECIAL))) return CPH_STR("");
+    if (id >= t->n_ids || !t->bytes[id].p || (skip_special && (t->flags[id] & ID_SPECIAL)))
+        return CPH_STR("");
     return t->bytes[id];
 }
 
@@ -38,8 +39,8 @@ static cph_status add_lossy(cph_buf *out, cph_str s, bool hold, size_t *taken, c
     return CPH_OK;
 }
 
-static cph_status decode(const cph_tokenizer *t, const uint32_t *ids, size_t n, bool skip_special, bool raw, cph_buf *out,
-                         cph_err *err)
+static cph_status decode(const cph_tokenizer *t, const uint32_t *ids, size_t n, bool skip_special, bool raw,
+                         cph_buf *out, cph_err *err)
 {
     size_t start = out->n, all = 0, taken;
     for (size_t i = 0; i < n; i++) all += bytes_of(t, ids[i], skip_special).n;
@@ -63,8 +64,8 @@ static cph_status decode(const cph_tokenizer *t, const uint32_t *ids, size_t n, 
     return s;
 }
 
-cph_status cph_decode(const cph_tokenizer *t, const uint32_t *ids, size_t n, bool skip_special, bool raw, cph_buf *out,
-                      cph_err *err)
+cph_status cph_decode(const cph_tokenizer *t, const uint32_t *ids, size_t n, bool skip_special, bool raw,
+                      cph_buf *out, cph_err *err)
 {
     size_t before = out->n;
     cph_status s = decode(t, ids, n, skip_special, raw, out, err);
@@ -104,4 +105,7 @@ cph_status cph_decode_stream_next(cph_decode_stream *s, uint32_t id, cph_str *pi
     return flush(s, true, piece, err);
 }
 
-cph_status cph_decode_stream_end(cph_decode_stream *s, cph_str *piece, cph_err *err) { return flush(s, false, piece, err); }
+cph_status cph_decode_stream_end(cph_decode_stream *s, cph_str *piece, cph_err *err)
+{
+    return flush(s, false, piece, err);
+}

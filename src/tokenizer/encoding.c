@@ -107,7 +107,10 @@ static void place(task *k, size_t begin, size_t end)
 
 /* ---- one piece ---- */
 
-static inline uint64_t low_bytes(uint64_t v, size_t n) { return n >= 8 ? v : v & (((uint64_t)1 << 8 * n) - 1); }
+static inline uint64_t low_bytes(uint64_t v, size_t n)
+{
+    return n >= 8 ? v : v & (((uint64_t)1 << 8 * n) - 1);
+}
 
 /* n is 1..15; reads 16 bytes at once where the text has them. */
 static inline void key_of(uint64_t key[2], const char *p, size_t n, size_t readable)
@@ -129,7 +132,8 @@ static inline slot *slot_of(const cph_encoder *e, const uint64_t key[2])
     return &e->cache[(h ^ h << 29) >> (64 - CACHE_BITS)];
 }
 
-static cph_status encode_uncached(task *k, const char *p, size_t at, size_t n, slot *room, const uint64_t key[2])
+static cph_status encode_uncached(task *k, const char *p, size_t at, size_t n, slot *room,
+                                  const uint64_t key[2])
 {
     merger *m = &k->e->m;
     CPH_TRY(cph_merge_piece(m, k->e->t, p + at, n, k->err));

@@ -191,7 +191,8 @@ static cph_status make_alphabet(learner *k, const bool seen[256], uint32_t *n)
         cph_str s = {z, cph_utf8_encode(cp, z)};
         uint32_t id = cph_tok_find(k->t, s);
         if (id == NO_ID && k->n_tokens == k->limit)
-            return cph_fail(k->err, CPH_USAGE, "a vocabulary of %u tokens has no room for the alphabet", k->o->vocab_size);
+            return cph_fail(k->err, CPH_USAGE, "a vocabulary of %u tokens has no room for the alphabet",
+                            k->o->vocab_size);
         if (id == NO_ID) CPH_TRY(new_token(k, s, &id));
         k->t->byte_id[byte] = id;
         ++*n;
@@ -224,7 +225,8 @@ static uint64_t look(const word_map *m, bool seen[256])
         n_bytes += p[15];
     }
     for (size_t i = 0; i <= m->many_mask; i++) {
-        for (uint32_t j = 0; m->many[i].p && j < m->many[i].n; j++) seen[(unsigned char)m->many[i].p[j]] = true;
+        for (uint32_t j = 0; m->many[i].p && j < m->many[i].n; j++)
+            seen[(unsigned char)m->many[i].p[j]] = true;
         n_bytes += m->many[i].n;
     }
     return n_bytes;
@@ -379,7 +381,8 @@ static cph_status merge_top(learner *k, const entry *top, cph_bpe_report *report
     CPH_TRY(token_of(k, &p, &id));
     k->t->merges[k->t->n_merges++] = (merge){p.a, p.b, id};
     report->last_count = top->count;
-    for (uint32_t i = 0; i < top->n_words; i++) CPH_TRY(merge_word(k, k->where.at[top->words_at + i], p.a, p.b, id));
+    for (uint32_t i = 0; i < top->n_words; i++)
+        CPH_TRY(merge_word(k, k->where.at[top->words_at + i], p.a, p.b, id));
     return push_changed(k);
 }
 
@@ -465,8 +468,8 @@ static void release(learner *k)
     cph_free(k->changed.at);
 }
 
-cph_status cph_bpe_learn(const word_map *words, const cph_bpe_opts *o, cph_tokenizer **out, cph_bpe_report *report,
-                         cph_err *err)
+cph_status cph_bpe_learn(const word_map *words, const cph_bpe_opts *o, cph_tokenizer **out,
+                         cph_bpe_report *report, cph_err *err)
 {
     learner k = {.o = o, .err = err};
     cph_status s = prepare(&k, words, report);

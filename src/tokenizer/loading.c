@@ -34,21 +34,25 @@ static cph_status not_built(const loader *l, const char *key, cph_str kind)
 
 /* ---- shape of the file ---- */
 
-static void warn_unknown(const loader *l, const cph_json *object, const char *const *known, size_t n, const char *where)
+static void warn_unknown(const loader *l, const cph_json *object, const char *const *known, size_t n,
+                         const char *where)
 {
     for (const cph_json *m = object->first; m; m = m->next) {
         bool found = false;
         for (size_t i = 0; i < n && !found; i++) found = cph_str_is(m->key, known[i]);
-        if (!found) cph_log(CPH_WARN, "%s: line %u: %s\"%.*s\" is unknown and ignored", l->name, m->line, where, CPH_FMT(m->key));
+        if (!found)
+            cph_log(CPH_WARN, "%s: line %u: %s\"%.*s\" is unknown and ignored", l->name, m->line, where,
+                    CPH_FMT(m->key));
     }
 }
 
 static cph_status check_shape(loader *l)
 {
-    static const char *const top[] = {"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
-                                      "post_processor", "decoder", "model"};
-    static const char *const model[] = {"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
-                                        "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges"};
+    static const char *const top[] = {"version", "truncation", "padding", "added_tokens", "normalizer",
+                                      "pre_tokenizer", "post_processor", "decoder", "model"};
+    static const char *const model[] = {"type", "dropout", "unk_token", "continuing_subword_prefix",
+                                        "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges",
+                                        "vocab", "merges"};
     if (l->top->type != CPH_JSON_OBJECT) return cph_fail(l->err, CPH_DATA, "%s: is no JSON object", l->name);
     const cph_json *version = cph_json_get(l->top, "version");
     if (version && (version->type != CPH_JSON_STRING || !cph_str_is(version->str, "1.0")))
@@ -58,7 +62,8 @@ static cph_status check_shape(loader *l)
         return cph_fail(l->err, CPH_DATA, "%s: model: is missing or no object", l->name);
     const cph_json *type = cph_json_get(l->model, "type");
     bool looks_bpe = cph_json_get(l->model, "merges") != NULL;
-    if (type && type->type != CPH_JSON_STRING) return cph_fail(l->err, CPH_DATA, "%s: model.type: is no string", l->name);
+    if (type && type->type != CPH_JSON_STRING)
+        return cph_fail(l->err, CPH_DATA, "%s: model.type: is no string", l->name);
     if (type ? !cph_str_is(type->str, "BPE") : !looks_bpe)
         return not_built(l, "model.type", type ? type->str : CPH_STR("without type or merges"));
     warn_unknown(l, l->top, top, sizeof top / sizeof *top, "");
@@ -79,15 +84,18 @@ static cph_status load_vocab(loader *l)
     if (limit > MAX_IDS) limit = MAX_IDS;
     for (const cph_json *m = vocab->first; m; m = m->next) {
         if (!cph_json_u64(m, &id))
-            return cph_fail(l->err, CPH_DATA, "%s: line %u: model.vocab: the id of \"%.*s\" is no whole number", l->name,
+            return cph_fail(l->err, CPH_DATA,
+                            "%s: line %u: model.vocab: the id of \"%.*s\" is no whole number", l->name,
                             m->line, CPH_FMT(m->key));
         if (id >= limit)
-            return cph_fail(l->err, CPH_DATA, "%s: line %u: model.vocab: the id %llu is beyond any vocabulary", l->name,
+            return cph_fail(l->err, CPH_DATA,
+                            "%s: line %u: model.vocab: the id %llu is beyond any vocabulary", l->name,
                             m->line, (unsigned long long)id);
         if (id >= top) top = id + 1;
     }
     if (vocab->n > top) top = vocab->n; /* two with one id: said below */
-    if (top + n_added > MAX_IDS) return cph_fail(l->err, CPH_NOMEM, "%s: more than %u tokens", l->name, MAX_IDS);
+    if (top + n_added > MAX_IDS)
+        return cph_fail(l->err, CPH_NOMEM, "%s: more than %u tokens", l->name, MAX_IDS);
     CPH_TRY(cph_tok_new(&l->t, (uint32_t)(top + n_added), l->err));
     l->t->n_model = vocab->n;
     for (const cph_json *m = vocab->first; m; m = m->next) {
@@ -108,10 +116,12 @@ static cph_status merge_parts(const loader *l, const cph_json *m, cph_str *a, cp
             *b = cph_str_sub(m->str, blank + 1, m->str.n - blank - 1);
             return CPH_OK;
         }
-    } else if (m->type == CPH_JSON_ARRAY && m->n == 2 && cph_json_str(m->first, a) && cph_json_str(m->first->next, b)) {
+    } else if (m->type == CPH_JSON_ARRAY && m->n == 2 && cph_json_str(m->first, a) &&
+               cph_json_str(m->first->next, b)) {
         return CPH_OK;
     }
-    return cph_fail(l->err, CPH_DATA, "%s: line %u: model.merges: a merge has not exactly two parts", l->name, m->line);
+    return cph_fail(l->err, CPH_DATA, "%s: line %u: model.merges: a merge has not exactly two parts", l->name,
+                    m->line);
 }
 
 static cph_status load_merges(loader *l)
@@ -136,8 +146,8 @@ static cph_status load_merges(loader *l)
         for (int i = 0; i < 3 && s == CPH_OK; i++) {
             id[i] = cph_tok_find(l->t, want[i]);
             if (id[i] == NO_ID)
-                s = cph_fail(l->err, CPH_DATA, "%s: line %u: model.merges: \"%.*s\" is not in the vocabulary", l->name, m->line,
-                             CPH_FMT(want[i]));
+                s = cph_fail(l->err, CPH_DATA, "%s: line %u: model.merges: \"%.*s\" is not in the vocabulary",
+                             l->name, m->line, CPH_FMT(want[i]));
         }
         if (s == CPH_OK) l->t->merges[l->t->n_merges++] = (merge){id[0], id[1], id[2]};
     }
@@ -154,12 +164,14 @@ static cph_status load_added(loader *l)
     cph_tokenizer *t = l->t;
     uint32_t next = t->n_model, highest = 0, moved = 0;
     void *mem;
-    CPH_TRY(cph_arena_alloc0(&t->arena, &mem, is_null(list) ? 1 : list->n + (size_t)1, sizeof(added), l->err));
+    size_t n = is_null(list) ? 0 : list->n;
+    CPH_TRY(cph_arena_alloc0(&t->arena, &mem, n + 1, sizeof(added), l->err));
     t->added = mem;
     for (const cph_json *v = is_null(list) ? NULL : list->first; v; v = v->next) {
         added a = {.content = {0}};
         if (!cph_json_str(cph_json_get(v, "content"), &a.content))
-            return cph_fail(l->err, CPH_DATA, "%s: line %u: added_tokens: content is missing or no string", l->name, v->line);
+            return cph_fail(l->err, CPH_DATA, "%s: line %u: added_tokens: content is missing or no string",
+                            l->name, v->line);
         if (!a.content.n) continue;
         a.special = truth(v, "special", false);
         a.normalized = truth(v, "normalized", !a.special);
@@ -199,12 +211,14 @@ static cph_status load_model_fields(loader *l)
     static const char *const affixes[] = {"continuing_subword_prefix", "end_of_word_suffix"};
     double dropout;
     const cph_json *v = cph_json_get(l->model, "dropout");
-    if (!is_null(v) && (!cph_json_double(v, &dropout) || dropout != 0.0)) return not_built(l, "model.dropout", v->str);
+    if (!is_null(v) && (!cph_json_double(v, &dropout) || dropout != 0.0))
+        return not_built(l, "model.dropout", v->str);
     for (int i = 0; i < 2; i++) {
         v = cph_json_get(l->model, affixes[i]);
         if (!is_null(v) && v->str.n) return not_built(l, affixes[i], v->str);
     }
-    if (!l->t->all_bytes && !is_null(v = cph_json_get(l->model, "unk_token"))) return not_built(l, "model.unk_token", v->str);
+    if (!l->t->all_bytes && !is_null(v = cph_json_get(l->model, "unk_token")))
+        return not_built(l, "model.unk_token", v->str);
     if (!l->t->all_bytes && truth(l->model, "byte_fallback", false))
         return not_built(l, "model.byte_fallback", CPH_STR("true"));
     l->t->ignore_merges = truth(l->model, "ignore_merges", false);
@@ -213,18 +227,22 @@ static cph_status load_model_fields(loader *l)
 
 static cph_status load_parts(loader *l)
 {
-    const cph_json *normalizer = cph_json_get(l->top, "normalizer"), *pre = cph_json_get(l->top, "pre_tokenizer");
+    const cph_json *normalizer = cph_json_get(l->top, "normalizer"),
+                   *pre = cph_json_get(l->top, "pre_tokenizer");
     const cph_json *decoder = cph_json_get(l->top, "decoder");
     if (!is_null(normalizer)) return not_built(l, "normalizer", cph_json_get_str(normalizer, "type"));
     if (is_null(pre) || !cph_str_is(cph_json_get_str(pre, "type"), "ByteLevel"))
         return not_built(l, "pre_tokenizer", is_null(pre) ? CPH_STR("null") : cph_json_get_str(pre, "type"));
-    if (!truth(pre, "use_regex", true)) return not_built(l, "pre_tokenizer", CPH_STR("ByteLevel without use_regex"));
+    if (!truth(pre, "use_regex", true))
+        return not_built(l, "pre_tokenizer", CPH_STR("ByteLevel without use_regex"));
     if (is_null(decoder) || !cph_str_is(cph_json_get_str(decoder, "type"), "ByteLevel"))
-        return not_built(l, "decoder", is_null(decoder) ? CPH_STR("null") : cph_json_get_str(decoder, "type"));
+        return not_built(l, "decoder",
+                         is_null(decoder) ? CPH_STR("null") : cph_json_get_str(decoder, "type"));
     l->t->add_prefix_space = truth(pre, "add_prefix_space", true);
     CPH_TRY(load_post_processor(l));
     CPH_TRY(load_model_fields(l));
-    if (!l->t->all_bytes) cph_log(CPH_WARN, "%s: some bytes have no token: characters with them are left out", l->name);
+    if (!l->t->all_bytes)
+        cph_log(CPH_WARN, "%s: some bytes have no token: characters with them are left out", l->name);
     return cph_tok_parts(l->t, l->top, l->err);
 }
 

@@ -125,9 +125,12 @@ static cph_status reserve_links(merger *m, cph_err *err)
     const struct {
         void **block;
         size_t n, size;
-    } want[] = {{(void **)&m->rank, m->cap, sizeof *m->rank}, {(void **)&m->prev, m->cap, sizeof *m->prev},
-                {(void **)&m->next, m->cap, sizeof *m->next}, {(void **)&m->heap, 2 * m->cap, sizeof *m->heap}};
-    for (size_t i = 0; i < sizeof want / sizeof *want; i++) CPH_TRY(grow(want[i].block, want[i].n, want[i].size, err));
+    } want[] = {{(void **)&m->rank, m->cap, sizeof *m->rank},
+                {(void **)&m->prev, m->cap, sizeof *m->prev},
+                {(void **)&m->next, m->cap, sizeof *m->next},
+                {(void **)&m->heap, 2 * m->cap, sizeof *m->heap}};
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++)
+        CPH_TRY(grow(want[i].block, want[i].n, want[i].size, err));
     m->links_cap = m->cap;
     return CPH_OK;
 }

@@ -143,8 +143,8 @@ static cph_status put_all(cph_tokenizer *t, const ranks *r)
     return CPH_OK;
 }
 
-cph_status cph_tokenizer_from_tiktoken(cph_tokenizer **out, const char *path, const cph_str *specials, size_t n_specials,
-                                       cph_err *err)
+cph_status cph_tokenizer_from_tiktoken(cph_tokenizer **out, const char *path, const cph_str *specials,
+                                       size_t n_specials, cph_err *err)
 {
     cph_buf text;
     cph_buf_init(&text, (size_t)1 << 30);

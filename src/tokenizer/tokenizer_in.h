@@ -52,7 +52,15 @@ typedef struct added_set {
 enum id_flag { ID_IN_MODEL = 1, ID_ADDED = 2, ID_SPECIAL = 4 };
 
 /* The parts of tokenizer.json that are kept as they were read, in the order of the file. */
-enum part { PART_TRUNCATION, PART_PADDING, PART_NORMALIZER, PART_PRE_TOKENIZER, PART_POST_PROCESSOR, PART_DECODER, N_PARTS };
+enum part {
+    PART_TRUNCATION,
+    PART_PADDING,
+    PART_NORMALIZER,
+    PART_PRE_TOKENIZER,
+    PART_POST_PROCESSOR,
+    PART_DECODER,
+    N_PARTS
+};
 enum { N_MODEL_FIELDS = 7 };
 extern const char *const cph_tok_parts_in_order[N_PARTS];
 extern const char *const cph_tok_fields_in_order[N_MODEL_FIELDS]; /* dropout ... ignore_merges */
@@ -92,8 +100,8 @@ cph_status cph_tok_index(cph_tokenizer *t, const char *name, cph_err *err); /* p
 /* Sets the parts and model fields that the JSON object has; the rest become those of GPT-2 or null. */
 cph_status cph_tok_parts(cph_tokenizer *t, const cph_json *top, cph_err *err);
 /* Special tokens with the ids from `first` on; one that is a token already keeps its id. Sets t->added. */
-cph_status cph_tok_specials(cph_tokenizer *t, uint32_t first, const cph_str *specials, size_t n, const char *name,
-                            cph_err *err);
+cph_status cph_tok_specials(cph_tokenizer *t, uint32_t first, const cph_str *specials, size_t n,
+                            const char *name, cph_err *err);
 cph_status cph_tok_layout(cph_tokenizer *t, cph_err *err); /* parts and fields of GPT-2 */
 
 static inline uint32_t pair_hash(uint32_t a, uint32_t b)
@@ -119,7 +127,8 @@ typedef struct added_hit {
 } added_hit;
 /* The next accepted hit at or after `from` in text; false when there is none. `last_end`: end of the
  * hit before it. *from moves past what was looked at. */
-bool cph_added_next(const added_set *set, cph_str text, size_t *from, size_t last_end, bool specials, added_hit *hit);
+bool cph_added_next(const added_set *set, cph_str text, size_t *from, size_t last_end, bool specials,
+                    added_hit *hit);
 
 /* ---- word scratch of an encoder ---- */
 typedef struct symbol {

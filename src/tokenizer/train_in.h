@@ -36,7 +36,7 @@ cph_status cph_words_count(word_map *m, cph_str text, cph_err *err);
 cph_status cph_words_move(word_map *m, word_map *from, cph_err *err);
 
 /* Learns from the words and makes the tokenizer (tokenizers 16.2). */
-cph_status cph_bpe_learn(const word_map *words, const cph_bpe_opts *o, cph_tokenizer **out, cph_bpe_report *report,
-                         cph_err *err);
+cph_status cph_bpe_learn(const word_map *words, const cph_bpe_opts *o, cph_tokenizer **out,
+                         cph_bpe_report *report, cph_err *err);
 
 #endif

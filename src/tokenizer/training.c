@@ -33,7 +33,10 @@ typedef struct chunk {
 void cph_bpe_opts_init(cph_bpe_opts *o)
 {
     static const cph_str end_of_text[] = {{"<|endoftext|>", 13}};
-    *o = (cph_bpe_opts){.vocab_size = 30000, .min_frequency = 2, .full_alphabet = true, .specials = end_of_text,
+    *o = (cph_bpe_opts){.vocab_size = 30000,
+                        .min_frequency = 2,
+                        .full_alphabet = true,
+                        .specials = end_of_text,
                         .n_specials = 1};
 }
 
@@ -60,14 +63,17 @@ cph_status cph_bpe_describe(const cph_bpe_opts *o, cph_json *identity, cph_arena
     CPH_TRY(cph_identity_option(identity, a, "kind", CPH_STR("bpe"), err));
     CPH_TRY(number(identity, a, "vocab-size", o->vocab_size, err));
     CPH_TRY(number(identity, a, "min-frequency", o->min_frequency, err));
-    CPH_TRY(cph_identity_option(identity, a, "alphabet", o->full_alphabet ? CPH_STR("bytes") : CPH_STR("seen"), err));
-    return cph_identity_option(identity, a, "specials", o->specials_first ? CPH_STR("first") : CPH_STR("last"), err);
+    CPH_TRY(cph_identity_option(identity, a, "alphabet",
+                                o->full_alphabet ? CPH_STR("bytes") : CPH_STR("seen"), err));
+    return cph_identity_option(identity, a, "specials",
+                               o->specials_first ? CPH_STR("first") : CPH_STR("last"), err);
 }
 
 cph_status cph_bpe_open(cph_bpe **out, const cph_bpe_opts *o, cph_pool *pool, cph_err *err)
 {
     if (o->vocab_size > MAX_IDS || o->n_specials > o->vocab_size)
-        return cph_fail(err, CPH_USAGE, "a vocabulary of %u with %zu special tokens cannot be", o->vocab_size, o->n_specials);
+        return cph_fail(err, CPH_USAGE, "a vocabulary of %u with %zu special tokens cannot be", o->vocab_size,
+                        o->n_specials);
     void *mem;
     CPH_TRY(cph_alloc0(&mem, sizeof(cph_bpe), err));
     cph_bpe *b = mem;

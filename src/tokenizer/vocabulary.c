@@ -10,10 +10,11 @@
 
 #include <stdlib.h>
 
-const char *const cph_tok_parts_in_order[N_PARTS] = {"truncation", "padding", "normalizer", "pre_tokenizer", "post_processor",
-                                         "decoder"};
+const char *const cph_tok_parts_in_order[N_PARTS] = {"truncation",    "padding",        "normalizer",
+                                                     "pre_tokenizer", "post_processor", "decoder"};
 const char *const cph_tok_fields_in_order[N_MODEL_FIELDS] = {
-    "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", "byte_fallback", "ignore_merges"};
+    "dropout",       "unk_token",    "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
+    "byte_fallback", "ignore_merges"};
 
 /* A tokenizer.json without vocabulary. */
 static const char gpt2_layout[] =
@@ -103,7 +104,8 @@ cph_status cph_tok_put(cph_tokenizer *t, uint32_t id, cph_str s, const char *nam
 {
     uint32_t *slot = string_slot(t, s);
     if (*slot != NO_ID)
-        return cph_fail(err, CPH_DATA, "%s: the token \"%.*s\" stands twice in the vocabulary", name, CPH_FMT(s));
+        return cph_fail(err, CPH_DATA, "%s: the token \"%.*s\" stands twice in the vocabulary", name,
+                        CPH_FMT(s));
     if (t->token[id].p)
         return cph_fail(err, CPH_DATA, "%s: two tokens have the id %u: \"%.*s\" and \"%.*s\"", name, id,
                         CPH_FMT(t->token[id]), CPH_FMT(s));
@@ -141,7 +143,8 @@ static cph_status index_pairs(cph_tokenizer *t, const char *name, cph_err *err)
     for (uint32_t rank = 0; rank < t->n_merges; rank++) {
         merge m = t->merges[rank];
         uint32_t i = pair_hash(m.a, m.b) & t->pair_mask;
-        while (t->pairs[i].a != NO_ID && (t->pairs[i].a != m.a || t->pairs[i].b != m.b)) i = (i + 1) & t->pair_mask;
+        while (t->pairs[i].a != NO_ID && (t->pairs[i].a != m.a || t->pairs[i].b != m.b))
+            i = (i + 1) & t->pair_mask;
         twice += t->pairs[i].a != NO_ID;
         t->pairs[i] = (pair_slot){m.a, m.b, rank, m.id};
     }
@@ -218,7 +221,8 @@ cph_status cph_tok_parts(cph_tokenizer *t, const cph_json *top, cph_err *err)
     cph_arena_init(&scratch, 0);
     cph_json *defaults;
     cph_status s = cph_json_parse(&defaults, &scratch, cph_str_of(gpt2_layout), "layout", NULL, err);
-    for (int i = 0; i < N_PARTS && s == CPH_OK; i++) s = keep(t, cph_json_get(top, cph_tok_parts_in_order[i]), &t->part[i], err);
+    for (int i = 0; i < N_PARTS && s == CPH_OK; i++)
+        s = keep(t, cph_json_get(top, cph_tok_parts_in_order[i]), &t->part[i], err);
     for (int i = 0; i < N_MODEL_FIELDS && s == CPH_OK; i++) {
         const cph_json *v = cph_json_get(cph_json_get(top, "model"), cph_tok_fields_in_order[i]);
         if (!v && i >= 4) v = cph_json_get(cph_json_get(defaults, "model"), cph_tok_fields_in_order[i]);
@@ -228,8 +232,8 @@ cph_status cph_tok_parts(cph_tokenizer *t, const cph_json *top, cph_err *err)
     return s;
 }
 
-cph_status cph_tok_specials(cph_tokenizer *t, uint32_t first, const cph_str *specials, size_t n, const char *name,
-                            cph_err *err)
+cph_status cph_tok_specials(cph_tokenizer *t, uint32_t first, const cph_str *specials, size_t n,
+                            const char *name, cph_err *err)
 {
     void *mem;
     CPH_TRY(cph_arena_alloc0(&t->arena, &mem, n + 1, sizeof(added), err));

@@ -79,7 +79,8 @@ static cph_status add_few(word_map *m, const uint64_t key[2], uint64_t count, cp
 static long_word *many_slot(long_word *at, size_t mask, const long_word *w)
 {
     size_t i = w->hash & mask;
-    while (at[i].p && (at[i].hash != w->hash || at[i].n != w->n || memcmp(at[i].p, w->p, w->n) != 0)) i = (i + 1) & mask;
+    while (at[i].p && (at[i].hash != w->hash || at[i].n != w->n || memcmp(at[i].p, w->p, w->n) != 0))
+        i = (i + 1) & mask;
     return &at[i];
 }
 
@@ -116,7 +117,8 @@ static cph_status add_many(word_map *m, const long_word *word, cph_err *err)
 
 cph_status cph_words_count(word_map *m, cph_str text, cph_err *err)
 {
-    if (text.n >= NO_ID) return cph_fail(err, CPH_NOMEM, "a text of %zu bytes is beyond what is counted at once", text.n);
+    if (text.n >= NO_ID)
+        return cph_fail(err, CPH_NOMEM, "a text of %zu bytes is beyond what is counted at once", text.n);
     for (size_t at = 0, end; at < text.n; at = end) {
         end = cph_piece_end(text.p, at, text.n);
         size_t n = end - at;

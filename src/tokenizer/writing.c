@@ -220,7 +220,8 @@ static cph_status special_tokens_map(cph_buf *b, const cph_tokenizer *t, cph_err
     cph_json *top;
     const added *end = end_of_text(t);
     cph_status s = cph_json_new(&top, &a, CPH_JSON_OBJECT, err);
-    for (int i = 0; i < 3 && end && s == CPH_OK; i++) s = cph_json_set_str(top, &a, special_roles[i], end->content, err);
+    for (int i = 0; i < 3 && end && s == CPH_OK; i++)
+        s = cph_json_set_str(top, &a, special_roles[i], end->content, err);
     if (s == CPH_OK) s = cph_json_write(b, top, 2, err);
     if (s == CPH_OK) s = cph_buf_char(b, '\n', err);
     cph_arena_release(&a);
@@ -255,7 +256,8 @@ static cph_status added_tokens_decoder(cph_json *top, cph_arena *a, const cph_to
     return cph_json_set(top, a, "added_tokens_decoder", all, err);
 }
 
-static cph_status fill_config(cph_json *top, cph_arena *a, const cph_tokenizer *t, uint32_t max_length, cph_err *err)
+static cph_status fill_config(cph_json *top, cph_arena *a, const cph_tokenizer *t, uint32_t max_length,
+                              cph_err *err)
 {
     const added *end = end_of_text(t);
     CPH_TRY(set_bool(top, a, "add_prefix_space", t->add_prefix_space, err));
@@ -280,10 +282,11 @@ static cph_status tokenizer_config(cph_buf *b, const cph_tokenizer *t, uint32_t 
     return s;
 }
 
-cph_status cph_tokenizer_write_hf(const cph_tokenizer *t, const char *dir, uint32_t model_max_length, cph_err *err)
+cph_status cph_tokenizer_write_hf(const cph_tokenizer *t, const char *dir, uint32_t model_max_length,
+                                  cph_err *err)
 {
-    static const char *const names[] = {"tokenizer.json", "vocab.json", "merges.txt", "special_tokens_map.json",
-                                        "tokenizer_config.json"};
+    static const char *const names[] = {"tokenizer.json", "vocab.json", "merges.txt",
+                                        "special_tokens_map.json", "tokenizer_config.json"};
     cph_buf b;
     cph_buf_init(&b, (size_t)1 << 30);
     cph_status s = CPH_OK;
@@ -302,8 +305,8 @@ cph_status cph_tokenizer_write_hf(const cph_tokenizer *t, const char *dir, uint3
     return s;
 }
 
-cph_status cph_tokenizer_seal(const cph_tokenizer *t, const char *out_dir, cph_arena *a, cph_json *identity, cph_json *run,
-                              cph_digest *digest, cph_err *err)
+cph_status cph_tokenizer_seal(const cph_tokenizer *t, const char *out_dir, cph_arena *a, cph_json *identity,
+                              cph_json *run, cph_digest *digest, cph_err *err)
 {
     cph_outdir d;
     CPH_TRY(cph_identity_count(identity, a, "vocabulary", t->n_ids, err));

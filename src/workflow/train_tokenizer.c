@@ -60,12 +60,13 @@ static cph_status read_corpus(job *j)
 {
     CPH_TRY(cph_corpus_open(&j->corpus, j->o->corpus, j->err));
     cph_policy policy = j->o->policy ? *j->o->policy : cph_corpus_policy(j->corpus);
-    CPH_TRY(cph_reader_open(&j->reader, j->corpus, &policy, (cph_part){0, 1}, j->o->revocations, j->o->no_revocations,
-                            j->err));
+    CPH_TRY(cph_reader_open(&j->reader, j->corpus, &policy, (cph_part){0, 1}, j->o->revocations,
+                            j->o->no_revocations, j->err));
     CPH_TRY(name_corpus(j));
     cph_doc doc;
     cph_status s;
-    while ((s = cph_reader_next(j->reader, &doc, j->err)) == CPH_OK) CPH_TRY(cph_bpe_add(j->bpe, doc.text, j->err));
+    while ((s = cph_reader_next(j->reader, &doc, j->err)) == CPH_OK)
+        CPH_TRY(cph_bpe_add(j->bpe, doc.text, j->err));
     if (s != CPH_END) return s;
     return cph_identity_count(j->identity, &j->arena, "revoked", cph_reader_n_revoked(j->reader), j->err);
 }
@@ -100,7 +101,8 @@ static cph_status check(const cph_train_tokenizer_opts *o, const char *out_dir, 
 {
     cph_outdir d;
     if (!o->corpus == !o->n_files)
-        return cph_fail(err, CPH_USAGE, "a tokenizer is learnt from a corpus (--corpus) or from files: one of both");
+        return cph_fail(err, CPH_USAGE,
+                        "a tokenizer is learnt from a corpus (--corpus) or from files: one of both");
     CPH_TRY(cph_outdir_begin(&d, out_dir, false, err));
     cph_outdir_abort(&d);
     return CPH_OK;

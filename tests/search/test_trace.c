@@ -35,7 +35,8 @@ static void write_file(const set *s, unsigned file)
     memset(p, 0, 1 << 20);
     uint64_t n = 0;
     for (unsigned d = 0; d < s->n_docs[file]; d++)
-        for (uint32_t i = 0; i < s->docs[file][d].n; i++, n++) put(p + 128 + n * s->width, s->docs[file][d].ids[i], s->width);
+        for (uint32_t i = 0; i < s->docs[file][d].n; i++, n++)
+            put(p + 128 + n * s->width, s->docs[file][d].ids[i], s->width);
     uint64_t table = (128 + n * s->width + 63) / 64 * 64, first = 0;
     memcpy(p, "CPHTOK1", 8);
     put(p + 8, 1, 4);
@@ -90,7 +91,8 @@ static unsigned flags_of(void *ctx, uint32_t id)
 
 static bool begins(const cph_trace_opts *o, const uint32_t *ids, size_t n, size_t i)
 {
-    return i == 0 || i == n || !o->token_flags || (flags_of(NULL, ids[i]) & CPH_TRACE_BEGINS_WORD) || ids[i - 1] == 5;
+    return i == 0 || i == n || !o->token_flags || (flags_of(NULL, ids[i]) & CPH_TRACE_BEGINS_WORD) ||
+           ids[i - 1] == 5;
 }
 
 static uint32_t common(const doc *d, uint32_t from, const uint32_t *ids, size_t n)
@@ -101,8 +103,8 @@ static uint32_t common(const doc *d, uint32_t from, const uint32_t *ids, size_t 
 }
 
 /* Longest match from ids[at], cut as the door says; its places in file and document order. */
-static uint32_t brute(const set *s, const cph_trace_opts *o, const uint32_t *ids, size_t n, size_t at, cph_trace_hit *hits,
-                      uint64_t *count)
+static uint32_t brute(const set *s, const cph_trace_opts *o, const uint32_t *ids, size_t n, size_t at,
+                      cph_trace_hit *hits, uint64_t *count)
 {
     uint32_t len = 0;
     for (int pass = 0; pass < 2; pass++) {
@@ -123,7 +125,8 @@ static uint32_t brute(const set *s, const cph_trace_opts *o, const uint32_t *ids
     return len;
 }
 
-static void expect_spans(const cph_trace *t, const set *s, const uint32_t *ids, size_t n, const cph_trace_opts *o, uint32_t seed)
+static void expect_spans(const cph_trace *t, const set *s, const uint32_t *ids, size_t n,
+                         const cph_trace_opts *o, uint32_t seed)
 {
     static cph_trace_hit hits[3 * MAX_DOCS * MAX_TOKENS];
     cph_trace_result r;
@@ -139,17 +142,19 @@ static void expect_spans(const cph_trace *t, const set *s, const uint32_t *ids, 
         if (found == r.n_spans) fail_msg("seed %u: a span is missing", seed);
         const cph_trace_span *span = &r.spans[found++];
         if (span->begin != at || span->end != at + len || span->count != count)
-            fail_msg("seed %u: span %u-%u x%u, expected %zu-%zu x%u", seed, span->begin, span->end, (unsigned)span->count, at,
-                     at + len, (unsigned)count);
+            fail_msg("seed %u: span %u-%u x%u, expected %zu-%zu x%u", seed, span->begin, span->end,
+                     (unsigned)span->count, at, at + len, (unsigned)count);
         if (o->max_hits == 0) {
             assert_int_equal(span->n_hits, count);
             for (uint64_t i = 0; i < count; i++)
-                if (span->hits[i].doc != hits[i].doc || span->hits[i].at != hits[i].at) fail_msg("seed %u: another place", seed);
+                if (span->hits[i].doc != hits[i].doc || span->hits[i].at != hits[i].at)
+                    fail_msg("seed %u: another place", seed);
         } else {
             assert_true(span->n_hits == (count < o->max_hits ? count : o->max_hits));
             for (uint32_t i = 1; i < span->n_hits; i++)
-                assert_true(span->hits[i - 1].doc < span->hits[i].doc ||
-                            (span->hits[i - 1].doc == span->hits[i].doc && span->hits[i - 1].at < span->hits[i].at));
+                assert_true(
+                    span->hits[i - 1].doc < span->hits[i].doc ||
+                    (span->hits[i - 1].doc == span->hits[i].doc && span->hits[i - 1].at < span->hits[i].at));
         }
         uint64_t counted;
         must(cph_trace_count(t, ids + at, len, &counted, err));
@@ -248,8 +253,12 @@ static void a_match_does_not_cross_into_the_next_document(void **state)
 {
     (void)state;
     /* The neighbour that shares most across the boundary is not the one that shares most within. */
-    set s = {.width = 2, .n_files = 1, .n_docs = {3},
-             .docs = {{{.n = 3, .ids = {1, 2, 3}}, {.n = 4, .ids = {4, 5, 6, 7}}, {.n = 5, .ids = {1, 2, 3, 4, 9}}}}};
+    set s = {
+        .width = 2,
+        .n_files = 1,
+        .n_docs = {3},
+        .docs = {
+            {{.n = 3, .ids = {1, 2, 3}}, {.n = 4, .ids = {4, 5, 6, 7}}, {.n = 5, .ids = {1, 2, 3, 4, 9}}}}};
     cph_trace *t = indexed(&s);
     cph_trace_opts o;
     cph_trace_opts_init(&o);
@@ -257,7 +266,8 @@ static void a_match_does_not_cross_into_the_next_document(void **state)
     cph_trace_result r;
     must(cph_trace_run(t, (uint32_t[]){1, 2, 3, 4, 5, 6, 7}, 7, &o, &r, err));
     assert_int_equal(r.n_spans, 2);
-    assert_true(r.spans[0].begin == 0 && r.spans[0].end == 4 && r.spans[0].count == 1 && r.spans[0].hits[0].doc == 2);
+    assert_true(r.spans[0].begin == 0 && r.spans[0].end == 4 && r.spans[0].count == 1 &&
+                r.spans[0].hits[0].doc == 2);
     assert_true(r.spans[1].begin == 3 && r.spans[1].end == 7 && r.spans[1].hits[0].doc == 1);
     cph_trace_result_release(&r);
     cph_trace_close(t);
@@ -287,7 +297,10 @@ static void documents_and_their_tokens_are_told(void **state)
 static void the_file_is_as_artefacts_6_describes_it(void **state)
 {
     (void)state;
-    set s = {.width = 2, .n_files = 1, .n_docs = {2}, .docs = {{{.n = 3, .ids = {2, 1, 2}}, {.n = 2, .ids = {2, 0}}}}};
+    set s = {.width = 2,
+             .n_files = 1,
+             .n_docs = {2},
+             .docs = {{{.n = 3, .ids = {2, 1, 2}}, {.n = 2, .ids = {2, 0}}}}};
     cph_trace_close(indexed(&s));
     cph_buf b;
     cph_buf_init(&b, 1000);

@@ -98,8 +98,9 @@ static void quotes_and_dashes_stay(void **state)
 static void normalising_twice_changes_nothing_more(void **state)
 {
     (void)state;
-    static const char *const parts[] = {"a", "ﬁ", "\xCC\x8A", " ", "\xC2\xA0", "\n", "\xC2\xAD", "ſ", "Ã¥", "â€“", ".", " ,",
-                                        "\xE2\x80\x8B", "ü", "uͤ", "\xE1\x84\x80", "\xE1\x85\xA1", "\x01", "각", ";"};
+    static const char *const parts[] = {
+        "a", "ﬁ",  "\xCC\x8A",     " ", "\xC2\xA0", "\n",           "\xC2\xAD",     "ſ",    "Ã¥", "â€“",
+        ".", " ,", "\xE2\x80\x8B", "ü", "uͤ",        "\xE1\x84\x80", "\xE1\x85\xA1", "\x01", "각", ";"};
     uint32_t seed = 7;
     for (int round = 0; round < 20000; round++) {
         char text[256] = "";
@@ -108,8 +109,12 @@ static void normalising_twice_changes_nothing_more(void **state)
             seed = seed * 1664525 + 1013904223;
             strcat(text, parts[(seed >> 10) % (sizeof parts / sizeof *parts)]);
         }
-        cph_normalise_opts o = {.nfc = true, .controls = seed >> 20 & 1, .spaces = true, .ligatures = seed >> 21 & 1,
-                                .old_letters = seed >> 23 & 1, .keep_lines = seed >> 24 & 1};
+        cph_normalise_opts o = {.nfc = true,
+                                .controls = seed >> 20 & 1,
+                                .spaces = true,
+                                .ligatures = seed >> 21 & 1,
+                                .old_letters = seed >> 23 & 1,
+                                .keep_lines = seed >> 24 & 1};
         cph_buf once, twice;
         cph_buf_init(&once, 4000);
         cph_buf_init(&twice, 4000);

@@ -42,8 +42,10 @@ static void the_tables_hold_the_published_numbers_of_characters(void **state)
 static void white_space_is_the_25_characters_and_no_zero_width_ones(void **state)
 {
     (void)state;
-    static const uint32_t spaces[] = {9, 10, 11, 12, 13, 32, 0x85, 0xA0, 0x1680, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000};
-    for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++) assert_true(cph_char_is(spaces[i], CPH_CHAR_SPACE));
+    static const uint32_t spaces[] = {9,    10,     11,     12,     13,     32,     0x85,
+                                      0xA0, 0x1680, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000};
+    for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++)
+        assert_true(cph_char_is(spaces[i], CPH_CHAR_SPACE));
     for (uint32_t cp = 0x2000; cp <= 0x200A; cp++) assert_true(cph_char_is(cp, CPH_CHAR_SPACE));
     assert_false(cph_char_is(0x200B, CPH_CHAR_SPACE));
     assert_false(cph_char_is(0xFEFF, CPH_CHAR_SPACE));
@@ -164,9 +166,9 @@ static void normal_forms_agree_with_utf8proc(void **state)
         expect_same(map, text, cph_utf8_encode(cp, text), cp);
     }
     /* Strings drawn from what composes: Latin, Greek, marks, kana, Hangul jamo, Indic. */
-    static const uint32_t from[][2] = {{'A', 60}, {0xC0, 0x1C0}, {0x300, 0x70}, {0x300, 0x70}, {0x370, 0x90},
-                                       {0x900, 0x400}, {0x1100, 0x100}, {0x1E00, 0x200}, {0x3040, 0xC0}, {0xAC00, 200},
-                                       {0x1D15E, 0x70}, {0x11930, 16}};
+    static const uint32_t from[][2] = {{'A', 60},      {0xC0, 0x1C0},  {0x300, 0x70},   {0x300, 0x70},
+                                       {0x370, 0x90},  {0x900, 0x400}, {0x1100, 0x100}, {0x1E00, 0x200},
+                                       {0x3040, 0xC0}, {0xAC00, 200},  {0x1D15E, 0x70}, {0x11930, 16}};
     uint32_t seed = 20261124;
     for (unsigned round = 0; round < 20000; round++) {
         size_t n = 0;

@@ -50,23 +50,27 @@ static void expect_line(cph_encoder *e, const cph_tokenizer *t, const cph_json *
         uint64_t want, begin, end;
         if (!id) fail_msg("line %zu: more tokens than expected", line);
         assert_true(cph_json_u64(id, &want));
-        if (want != ids.at[i]) fail_msg("line %zu: token %zu is %u, expected %u", line, i, ids.at[i], (unsigned)want);
+        if (want != ids.at[i])
+            fail_msg("line %zu: token %zu is %u, expected %u", line, i, ids.at[i], (unsigned)want);
         cph_str s = cph_tokenizer_token(t, ids.at[i]);
         if (!cph_str_eq(s, token->str)) fail_msg("line %zu: token %zu is %.*s", line, i, CPH_FMT(s));
         assert_true(cph_json_u64(offset->first, &begin) && cph_json_u64(offset->first->next, &end));
         bool empty = ids.begin[i] == ids.end[i];
         uint32_t b = char_at(text, ids.begin[i], false), n = char_at(text, ids.end[i], !empty);
         if (b != begin || n != end)
-            fail_msg("line %zu: token %zu has offsets %u %u, expected %u %u", line, i, b, n, (unsigned)begin, (unsigned)end);
+            fail_msg("line %zu: token %zu has offsets %u %u, expected %u %u", line, i, b, n, (unsigned)begin,
+                     (unsigned)end);
     }
     assert_null(id);
     cph_buf out;
     cph_buf_init(&out, 1 << 24);
     must(cph_decode(t, ids.at, ids.n, false, false, &out, err));
-    if (!cph_str_eq(cph_buf_view(&out), cph_json_get_str(v, "decoded"))) fail_msg("line %zu: decoded %s", line, out.p);
+    if (!cph_str_eq(cph_buf_view(&out), cph_json_get_str(v, "decoded")))
+        fail_msg("line %zu: decoded %s", line, out.p);
     out.n = 0;
     must(cph_decode(t, ids.at, ids.n, true, false, &out, err));
-    if (!cph_str_eq(cph_buf_view(&out), cph_json_get_str(v, "decoded_skip"))) fail_msg("line %zu: decoded %s", line, out.p);
+    if (!cph_str_eq(cph_buf_view(&out), cph_json_get_str(v, "decoded_skip")))
+        fail_msg("line %zu: decoded %s", line, out.p);
     cph_buf_release(&out);
     cph_ids_release(&ids);
 }
@@ -271,7 +275,8 @@ static void decoding_gives_back_every_byte_and_streams_agree(void **state)
         }
         must(cph_decode_stream_end(&s, &piece, err));
         must(cph_buf_str(&streamed, piece, err));
-        if (!cph_str_eq(cph_buf_view(&lossy), cph_buf_view(&streamed))) fail_msg("seed %u: the stream differs", first);
+        if (!cph_str_eq(cph_buf_view(&lossy), cph_buf_view(&streamed)))
+            fail_msg("seed %u: the stream differs", first);
         for (size_t i = 0; ids.begin && i < ids.n; i++)
             assert_true(ids.begin[i] == (i ? ids.end[i - 1] : 0) && ids.end[ids.n - 1] == n);
         cph_decode_stream_release(&s);

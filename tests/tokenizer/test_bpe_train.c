@@ -14,7 +14,8 @@ static const char *const corpus_a[] = {"wiki_no_100k", "wiki_nn_100k", "wiki_en_
 static const char *const corpus_b[] = {"wiki_no_1k", "wiki_nn_1k", "wiki_en_1k", NULL};
 static const char *const corpus_c[] = {"stress", NULL};
 
-static cph_tokenizer *trained(const char *const *files, const cph_bpe_opts *o, unsigned threads, cph_bpe_report *report)
+static cph_tokenizer *trained(const char *const *files, const cph_bpe_opts *o, unsigned threads,
+                              cph_bpe_report *report)
 {
     cph_bpe *b;
     cph_pool *pool = NULL;
@@ -131,7 +132,8 @@ static void the_full_alphabet_gives_the_published_models(void **state)
 
 /* ---- small texts ---- */
 
-static cph_tokenizer *from_texts(const char *const *texts, size_t n, bool backwards, const cph_bpe_opts *o, unsigned threads)
+static cph_tokenizer *from_texts(const char *const *texts, size_t n, bool backwards, const cph_bpe_opts *o,
+                                 unsigned threads)
 {
     cph_bpe *b;
     cph_pool *pool = NULL;
@@ -156,7 +158,8 @@ static void threads_and_order_change_nothing(void **state)
         cph_buf_init(&b[i], 1 << 22);
         while (b[i].n < 900000) {
             seed = seed * 1664525 + 1013904223;
-            static const char *const words[] = {"skog", " fjell", " og", "\n", "\n\n", " ", "  ", "hav", " båt", "'s", " 1905", ".", "\n\xC2\xA0"};
+            static const char *const words[] = {"skog", " fjell", " og", "\n",    "\n\n", " ",         "  ",
+                                                "hav",  " båt",   "'s",  " 1905", ".",    "\n\xC2\xA0"};
             must(cph_buf_z(&b[i], words[(seed >> 12) % 13], err));
         }
         texts[i] = b[i].p;

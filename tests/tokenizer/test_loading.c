@@ -22,9 +22,10 @@ static void count_warning(void *ctx, cph_level level, const char *text)
 /* All 256 bytes, "ab" and "Ġab"; `added` is the list of added tokens, `extra` goes into the model. */
 static void file_with(cph_buf *b, const char *added, bool prefix, const char *extra)
 {
-    static const char *const head = "{\"version\":\"1.0\",\"added_tokens\":[%s],\"pre_tokenizer\":{\"type\":\"ByteLevel\","
-                                    "\"add_prefix_space\":%s,\"trim_offsets\":true},\"decoder\":{\"type\":\"ByteLevel\"},"
-                                    "\"model\":{\"type\":\"BPE\",%s\"vocab\":{";
+    static const char *const head =
+        "{\"version\":\"1.0\",\"added_tokens\":[%s],\"pre_tokenizer\":{\"type\":\"ByteLevel\","
+        "\"add_prefix_space\":%s,\"trim_offsets\":true},\"decoder\":{\"type\":\"ByteLevel\"},"
+        "\"model\":{\"type\":\"BPE\",%s\"vocab\":{";
     cph_buf_init(b, 1 << 20);
     must(cph_buf_printf(b, err, head, added, prefix ? "true" : "false", extra));
     for (uint32_t cp = 0x21, id = 0; cp <= 0x143; cp++) {
@@ -47,7 +48,8 @@ static cph_tokenizer *with(const char *added, bool prefix, const char *extra)
 }
 
 /* Offsets of the tokens with ids from `first` on must be these pairs. */
-static void expect_hits(const cph_tokenizer *t, const char *text, uint32_t first, size_t n, const uint32_t (*want)[2])
+static void expect_hits(const cph_tokenizer *t, const char *text, uint32_t first, size_t n,
+                        const uint32_t (*want)[2])
 {
     cph_encoder *e;
     cph_ids ids = {0};
@@ -82,7 +84,8 @@ static void added_tokens_are_found_by_their_flags(void **state)
     expect_hits(t, "<m><m><m>", 258, 2, (const uint32_t[][2]){{0, 6}, {6, 9}});
     cph_tokenizer_close(t);
     t = with("{\"content\":\"<r>\",\"rstrip\":true},{\"content\":\" x\"}", false, "");
-    expect_hits(t, "<r>  x x", 258, 2, (const uint32_t[][2]){{0, 5}, {6, 8}}); /* the earlier match keeps the blanks */
+    expect_hits(t, "<r>  x x", 258, 2,
+                (const uint32_t[][2]){{0, 5}, {6, 8}}); /* the earlier match keeps the blanks */
     cph_tokenizer_close(t);
 }
 
@@ -92,8 +95,10 @@ static void ids_of_added_tokens_are_worked_out_and_not_believed(void **state)
     uint32_t id;
     n_warnings = 0;
     cph_log_set((cph_log_sink){.message = count_warning});
-    cph_tokenizer *t = with("{\"id\":99,\"content\":\"<x>\"},{\"id\":5,\"content\":\"ab\"},{\"id\":7,\"content\":\"<y>\"},"
-                            "{\"id\":1,\"content\":\"\"},{\"content\":\"<x>\",\"special\":true}", false, "");
+    cph_tokenizer *t = with(
+        "{\"id\":99,\"content\":\"<x>\"},{\"id\":5,\"content\":\"ab\"},{\"id\":7,\"content\":\"<y>\"},"
+        "{\"id\":1,\"content\":\"\"},{\"content\":\"<x>\",\"special\":true}",
+        false, "");
     cph_log_set((cph_log_sink){0});
     assert_true(cph_tokenizer_id(t, CPH_STR("<x>"), &id) && id == 258);
     assert_true(cph_tokenizer_id(t, CPH_STR("ab"), &id) && id == 256);
@@ -116,7 +121,8 @@ static void a_blank_put_before_shifts_no_offset(void **state)
     must(cph_encode(e, CPH_STR("ab<m>ab ab"), true, true, &ids, err));
     static const uint32_t want[][3] = {{257, 0, 2}, {258, 2, 5}, {257, 5, 7}, {257, 7, 10}};
     assert_int_equal(ids.n, 4);
-    for (int i = 0; i < 4; i++) assert_true(ids.at[i] == want[i][0] && ids.begin[i] == want[i][1] && ids.end[i] == want[i][2]);
+    for (int i = 0; i < 4; i++)
+        assert_true(ids.at[i] == want[i][0] && ids.begin[i] == want[i][1] && ids.end[i] == want[i][2]);
     ids.n = 0;
     must(cph_encode(e, CPH_STR("åb"), true, true, &ids, err)); /* the blank stands for the first character */
     assert_int_equal(ids.n, 4);
@@ -131,9 +137,12 @@ static void bytes_without_a_token_are_left_out_and_offsets_stay_right(void **sta
 {
     (void)state;
     cph_tokenizer *t;
-    must(cph_tokenizer_parse(&t, CPH_STR("{\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},"
-                                         "\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"vocab\":{\"a\":0,\"c\":9},\"merges\":[]}}"),
-                             "test", err));
+    must(cph_tokenizer_parse(
+        &t,
+        CPH_STR(
+            "{\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},"
+            "\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"vocab\":{\"a\":0,\"c\":9},\"merges\":[]}}"),
+        "test", err));
     cph_encoder *e;
     cph_ids ids = {0};
     must(cph_encoder_open(&e, t, err));
@@ -154,10 +163,12 @@ static void ignore_merges_takes_whole_tokens(void **state)
 {
     (void)state;
     cph_tokenizer *t;
-    must(cph_tokenizer_parse(&t, CPH_STR("{\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},"
-                                         "\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"ignore_merges\":true,"
-                                         "\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"abab\":3,\"Ġ\":4},\"merges\":[\"a b\"]}}"),
-                             "test", err));
+    must(cph_tokenizer_parse(
+        &t,
+        CPH_STR("{\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},"
+                "\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"ignore_merges\":true,"
+                "\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"abab\":3,\"Ġ\":4},\"merges\":[\"a b\"]}}"),
+        "test", err));
     cph_encoder *e;
     cph_ids ids = {0};
     must(cph_encoder_open(&e, t, err));
@@ -171,11 +182,13 @@ static void ignore_merges_takes_whole_tokens(void **state)
 
 static void expect_case(const cph_json *v)
 {
-    cph_str name = cph_json_get_str(v, "name"), hf = cph_json_get_str(v, "hf"), text = cph_json_get_str(v, "json");
+    cph_str name = cph_json_get_str(v, "name"), hf = cph_json_get_str(v, "hf"),
+            text = cph_json_get_str(v, "json");
     cph_tokenizer *t;
     cph_err err = {0};
     cph_status s = cph_tokenizer_parse(&t, text, "case", &err);
-    bool broken = !cph_str_starts(hf, "loads") && !cph_str_starts(name, "extra"), twice = cph_str_is(name, "dup id");
+    bool broken = !cph_str_starts(hf, "loads") && !cph_str_starts(name, "extra"),
+         twice = cph_str_is(name, "dup id");
     if (s == CPH_OK) cph_tokenizer_close(t);
     /* What Hugging Face refuses is refused; what it loads may be of a kind that is not built, and is named then. */
     if ((broken || twice) && s != CPH_DATA && s != CPH_USAGE) fail_msg("%.*s: status %d", CPH_FMT(name), s);
@@ -218,17 +231,21 @@ static void refusals_name_key_and_kind(void **state)
         {"{\"model\":{\"vocab\":{\"a\":4000000000},\"merges\":[]}}", CPH_DATA, "beyond any vocabulary"},
         {"{\"model\":{\"vocab\":{\"a\":1,\"b\":1},\"merges\":[]}}", CPH_DATA, "two tokens have the id 1"},
         {"{\"model\":{\"vocab\":{\"a\":1,\"a\":2},\"merges\":[]}}", CPH_DATA, "stands twice"},
-        {"{\"model\":{\"vocab\":{\"a\":0,\"b\":1},\"merges\":[[\"a\",\"b\"]]}}", CPH_DATA, "\"ab\" is not in the vocabulary"},
+        {"{\"model\":{\"vocab\":{\"a\":0,\"b\":1},\"merges\":[[\"a\",\"b\"]]}}", CPH_DATA,
+         "\"ab\" is not in the vocabulary"},
         {"{\"model\":{\"vocab\":{\"a\":0},\"merges\":[\"a  b\"]}}", CPH_DATA, "two parts"},
-        {"{\"normalizer\":{\"type\":\"NFC\"},\"model\":{\"vocab\":{},\"merges\":[]}}", CPH_USAGE, "normalizer: the kind \"NFC\""},
-        {"{\"pre_tokenizer\":{\"type\":\"Metaspace\"},\"model\":{\"vocab\":{},\"merges\":[]}}", CPH_USAGE, "\"Metaspace\""},
+        {"{\"normalizer\":{\"type\":\"NFC\"},\"model\":{\"vocab\":{},\"merges\":[]}}", CPH_USAGE,
+         "normalizer: the kind \"NFC\""},
+        {"{\"pre_tokenizer\":{\"type\":\"Metaspace\"},\"model\":{\"vocab\":{},\"merges\":[]}}", CPH_USAGE,
+         "\"Metaspace\""},
         {"{\"model\":{\"vocab\":{\"\\ud800\":0},\"merges\":[]}}", CPH_DATA, "line 1"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cph_err err = {0};
         cph_tokenizer *t = NULL;
         cph_status s = cph_tokenizer_parse(&t, cph_str_of(cases[i].json), "file", &err);
-        if (s != cases[i].status || !strstr(err.what, cases[i].says)) fail_msg("%s: %s", cases[i].json, err.what);
+        if (s != cases[i].status || !strstr(err.what, cases[i].says))
+            fail_msg("%s: %s", cases[i].json, err.what);
         assert_null(t);
         assert_true(strncmp(err.what, "file: ", 6) == 0);
     }
@@ -248,7 +265,9 @@ static void failing_allocations_are_sentences_and_leak_nothing(void **state)
         cph_memory_fail_at(n);
         cph_status s = cph_tokenizer_parse(&t, cph_buf_view(&b), "test", &err);
         if (s == CPH_OK) s = cph_encoder_open(&e, t, &err);
-        if (s == CPH_OK) s = cph_encode(e, CPH_STR("ab cab <m> ababababababababababababababababababababababab"), true, true, &ids, &err);
+        if (s == CPH_OK)
+            s = cph_encode(e, CPH_STR("ab cab <m> ababababababababababababababababababababababab"), true,
+                           true, &ids, &err);
         cph_memory_fail_at(0);
         if (s != CPH_OK) assert_int_equal(s, CPH_NOMEM);
         cph_ids_release(&ids);

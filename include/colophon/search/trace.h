@@ -45,7 +45,8 @@ typedef struct cph_trace_doc {
     uint32_t class_id, source_id, part; /* identity.classes, identity.sources of the token set */
 } cph_trace_doc;
 CPH_API uint64_t cph_trace_n_docs(const cph_trace *t);
-CPH_API cph_trace_doc cph_trace_doc_at(const cph_trace *t, uint64_t doc); /* doc < n_docs; row order, files in order */
+CPH_API cph_trace_doc cph_trace_doc_at(const cph_trace *t,
+                                       uint64_t doc); /* doc < n_docs; row order, files in order */
 /* Tokens from..from+n of a document, cut at its end; returns how many were written. */
 CPH_API uint32_t cph_trace_copy(const cph_trace *t, uint64_t doc, uint32_t from, uint32_t n, uint32_t *ids);
 

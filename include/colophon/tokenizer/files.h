@@ -22,7 +22,8 @@ extern "C" {
 #endif
 
 /* Appends tokenizer.json: pretty with two blanks a level, or one line. */
-CPH_API cph_status cph_tokenizer_json(cph_buf *b, const cph_tokenizer *t, bool pretty, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_tokenizer_json(cph_buf *b, const cph_tokenizer *t, bool pretty,
+                                      cph_err *err) CPH_MUST_USE;
 CPH_API cph_status cph_tokenizer_vocab_json(cph_buf *b, const cph_tokenizer *t, cph_err *err) CPH_MUST_USE;
 CPH_API cph_status cph_tokenizer_merges_txt(cph_buf *b, const cph_tokenizer *t, cph_err *err) CPH_MUST_USE;
 
@@ -39,8 +40,9 @@ CPH_API cph_status cph_tokenizer_write_hf(const cph_tokenizer *t, const char *di
  * out_dir. `identity` comes from cph_identity_new, with whatever the caller knows:
  * parents, policy, as_of, options; counts vocabulary and merges are added. *digest may be NULL.
  */
-CPH_API cph_status cph_tokenizer_seal(const cph_tokenizer *t, const char *out_dir, cph_arena *a, cph_json *identity,
-                                      cph_json *run, cph_digest *digest, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_tokenizer_seal(const cph_tokenizer *t, const char *out_dir, cph_arena *a,
+                                      cph_json *identity, cph_json *run, cph_digest *digest,
+                                      cph_err *err) CPH_MUST_USE;
 
 /*
  * Reads a .tiktoken file (token bytes in base64, a blank, the rank) as byte-level BPE
@@ -51,7 +53,8 @@ CPH_API cph_status cph_tokenizer_from_tiktoken(cph_tokenizer **out, const char *
                                                size_t n_specials, cph_err *err) CPH_MUST_USE;
 
 /* From the text of a tokenizer.json; `name` stands in messages. */
-CPH_API cph_status cph_tokenizer_parse(cph_tokenizer **out, cph_str text, const char *name, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_tokenizer_parse(cph_tokenizer **out, cph_str text, const char *name,
+                                       cph_err *err) CPH_MUST_USE;
 
 #ifdef __cplusplus
 }

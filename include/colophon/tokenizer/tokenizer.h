@@ -49,8 +49,8 @@ CPH_API cph_status cph_encode(cph_encoder *e, cph_str text, bool specials, bool 
                               cph_err *err) CPH_MUST_USE;
 
 /* Appends text; bytes that are no valid UTF-8 become U+FFFD unless `raw`. */
-CPH_API cph_status cph_decode(const cph_tokenizer *t, const uint32_t *ids, size_t n, bool skip_special, bool raw,
-                              cph_buf *out, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_decode(const cph_tokenizer *t, const uint32_t *ids, size_t n, bool skip_special,
+                              bool raw, cph_buf *out, cph_err *err) CPH_MUST_USE;
 
 /* Streaming decode: gives only whole characters. Feed one id at a time; *piece lives until the next call. */
 typedef struct cph_decode_stream {
@@ -60,7 +60,8 @@ typedef struct cph_decode_stream {
     bool skip_special;
 } cph_decode_stream;
 CPH_API void cph_decode_stream_init(cph_decode_stream *s, const cph_tokenizer *t, bool skip_special);
-CPH_API cph_status cph_decode_stream_next(cph_decode_stream *s, uint32_t id, cph_str *piece, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_decode_stream_next(cph_decode_stream *s, uint32_t id, cph_str *piece,
+                                          cph_err *err) CPH_MUST_USE;
 /* What is left at the end (broken bytes as U+FFFD). */
 CPH_API cph_status cph_decode_stream_end(cph_decode_stream *s, cph_str *piece, cph_err *err) CPH_MUST_USE;
 CPH_API void cph_decode_stream_release(cph_decode_stream *s);

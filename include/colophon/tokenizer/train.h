@@ -37,10 +37,12 @@ typedef struct cph_bpe_opts {
 } cph_bpe_opts;
 CPH_API void cph_bpe_opts_init(cph_bpe_opts *o);
 /* Records every option in identity.options. */
-CPH_API cph_status cph_bpe_describe(const cph_bpe_opts *o, cph_json *identity, cph_arena *a, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_bpe_describe(const cph_bpe_opts *o, cph_json *identity, cph_arena *a,
+                                    cph_err *err) CPH_MUST_USE;
 
 /* The options' strings must live until _finish. pool NULL: the caller's thread alone. */
-CPH_API cph_status cph_bpe_open(cph_bpe **out, const cph_bpe_opts *o, cph_pool *pool, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_bpe_open(cph_bpe **out, const cph_bpe_opts *o, cph_pool *pool,
+                                cph_err *err) CPH_MUST_USE;
 CPH_API void cph_bpe_close(cph_bpe *b); /* NULL is fine */
 /* Counts the words of a text; its end is a word's end. */
 CPH_API cph_status cph_bpe_add(cph_bpe *b, cph_str text, cph_err *err) CPH_MUST_USE;
@@ -54,7 +56,8 @@ typedef struct cph_bpe_report {
     int64_t last_count;           /* how often the last merge's pair occurred */
 } cph_bpe_report;
 /* Learns the merges; `report` may be NULL. CPH_DATA when there was no text. */
-CPH_API cph_status cph_bpe_finish(cph_bpe *b, cph_tokenizer **out, cph_bpe_report *report, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_bpe_finish(cph_bpe *b, cph_tokenizer **out, cph_bpe_report *report,
+                                  cph_err *err) CPH_MUST_USE;
 
 #ifdef __cplusplus
 }
