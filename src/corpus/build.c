@@ -207,7 +207,7 @@ static cph_status make_one(void *arg, size_t task, unsigned worker, cph_err *err
 static cph_status commit_object(building *b, cph_task *t, cph_err *err)
 {
     cph_take in = {t->entries.p, t->entries.p + t->entries.n, false};
-    const cph_copy *c = (const cph_copy *)(const void *)t->copies.p;
+    const cph_text_hash *c = (const cph_text_hash *)(const void *)t->copies.p;
     size_t n = t->copies.n / sizeof *c, k = 0;
     for (uint64_t d = 0; d < t->n_documents; d++) {
         uint64_t at;

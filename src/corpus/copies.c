@@ -80,7 +80,7 @@ void cph_copies_close(cph_copies *c)
     cph_free(c);
 }
 
-cph_status cph_copies_add(cph_copies *c, const cph_copy *k, uint64_t ordinal, uint64_t at, uint8_t rank,
+cph_status cph_copies_add(cph_copies *c, const cph_text_hash *k, uint64_t ordinal, uint64_t at, uint8_t rank,
                           cph_str date, cph_err *err)
 {
     uint8_t r[HASHED];

@@ -206,10 +206,9 @@ typedef struct cph_task { /* one object of a window */
     cph_snapshot_object o;
     cph_verdict v;
     cph_snapshot_page *pages;
-    bool used;
     /* what comes out */
     cph_buf entries;         /* documents, each a string of cph_put_str */
-    cph_buf copies;          /* cph_copy, one a document and one a long paragraph */
+    cph_buf copies;          /* cph_text_hash, one a document and one a long paragraph */
     uint64_t n_documents;
     uint64_t words;          /* tokens of the pages, for the tally where the row has no count */
     cph_hyphen_counts hyphens;
@@ -217,12 +216,12 @@ typedef struct cph_task { /* one object of a window */
     cph_normalise_counts normal;
     uint64_t empty;          /* documents without text */
 } cph_task;
-typedef struct cph_copy {
+typedef struct cph_text_hash {
     uint32_t document;       /* of the task */
     uint32_t paragraph;      /* UINT32_MAX: the document itself */
     uint64_t chars;
     cph_hash128 hash;
-} cph_copy;
+} cph_text_hash;
 typedef struct cph_maker {
     const cph_build_opts *o;
     const cph_snapshot *s;
@@ -257,7 +256,7 @@ cph_status cph_copies_open(cph_copies **out, const cph_build_opts *o, const char
                            cph_err *err) CPH_MUST_USE;
 void cph_copies_close(cph_copies *c);
 /* Document number `ordinal`, which stands at `at` in the spool. */
-cph_status cph_copies_add(cph_copies *c, const cph_copy *k, uint64_t ordinal, uint64_t at, uint8_t rank,
+cph_status cph_copies_add(cph_copies *c, const cph_text_hash *k, uint64_t ordinal, uint64_t at, uint8_t rank,
                           cph_str date, cph_err *err) CPH_MUST_USE;
 cph_status cph_copies_resolve(cph_copies *c, cph_err *err) CPH_MUST_USE;
 typedef struct cph_mark { /* a paragraph that has copies */

@@ -322,7 +322,7 @@ static cph_status put_paragraph(making *x, const cph_flow *f, uint32_t i, cph_er
 
 static cph_status note_copy(making *x, uint32_t paragraph, cph_str folded, uint64_t chars, cph_err *err)
 {
-    cph_copy c = {.document = (uint32_t)x->t->n_documents, .paragraph = paragraph, .chars = chars,
+    cph_text_hash c = {.document = (uint32_t)x->t->n_documents, .paragraph = paragraph, .chars = chars,
                   .hash = cph_xxh3_128(folded.p, folded.n)};
     return cph_buf_add(&x->t->copies, &c, sizeof c, err);
 }
