@@ -232,7 +232,8 @@ static const char *sentence_of(const char *rule, cph_answer answer)
                {"RR-163", "the press agreement covers it: the issue is old enough at the release date",
                 "the press agreement does not cover it: too young at the release date, withdrawn, or no "
                 "release date given"},
-               {"RR-164", "the agreement on books covers it",
+               {"RR-186", NULL, "a rightsholder's reservation outweighs an earlier permission"},
+        {"RR-164", "the agreement on books covers it",
                 "the agreement on books does not cover this purpose or tier"},
                {"RR-169", "the extended collective licence for text and data mining covers it",
                 "the extended collective licence for text and data mining does not cover it"}};

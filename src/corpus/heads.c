@@ -7,8 +7,10 @@
  *               among the 5 before and after (itself counted), or of 4 of both sides
  *   numbering   it begins or ends with a number that runs along with the pages: the
  *               difference to the page's place is the same at 3 edges near by
+ *   left out    it begins or ends with the page's own number, and stands in a block
+ *               that no division names on a page whose other blocks are named
  *
- * The second catches heads that name the chapter and change with it. A line that is
+ * The last two catch heads that name the chapter and change with it. A line that is
  * taken gives way to its neighbour once, for a number and a title in two lines.
  */
 #include <colophon/text/unicode.h>
@@ -27,6 +29,7 @@ typedef struct edge {
     uint32_t n;
     int64_t number; /* at the line's start or end; -1: none */
     bool bare;      /* the number is all there is */
+    bool left_out;  /* the METS names other blocks of the page, and not this one */
 } edge;
 
 /* Fold case, digits become 0, punctuation and white space go. */
@@ -57,6 +60,17 @@ static bool kept_line(const cph_leaf *l, uint32_t i)
            l->line_role[i] != CPH_ROLE_footnote && l->line_role[i] != CPH_ROLE_marginalia;
 }
 
+static bool is_left_out(const cph_page *p, uint32_t line)
+{
+    bool others = false, own = false;
+    for (uint32_t b = 0; b < p->n_blocks; b++) {
+        const cph_block *k = &p->blocks[b];
+        if (line - k->first_line < k->n_lines) own = k->division.n != 0;
+        else others = others || k->division.n;
+    }
+    return others && !own;
+}
+
 static void edge_of(const cph_leaf *l, bool top, edge *e)
 {
     const cph_page *p = &l->page;
@@ -68,6 +82,7 @@ static void edge_of(const cph_leaf *l, bool top, edge *e)
     e->line = found;
     e->n = 0;
     e->number = -1;
+    e->left_out = false;
     if (found == UINT32_MAX) return;
     const cph_line *line = &p->lines[found];
     const cph_token *t = p->tokens + line->first_token;
@@ -79,6 +94,8 @@ static void edge_of(const cph_leaf *l, bool top, edge *e)
     e->number = number_of(t[0].text);
     if (e->number < 0) e->number = number_of(t[line->n_tokens - 1].text);
     e->bare = e->number >= 0 && line->n_tokens == 1;
+    e->left_out = e->number >= 0 && is_left_out(p, found) &&
+                  (e->number == (int64_t)l->order || e->number == number_of(l->label));
 }
 
 /* Edit distance of at most a fifth of the longer print; Ukkonen's band would gain nothing at this length. */
@@ -108,6 +125,7 @@ static bool is_head(const edge *edges, uint32_t n, uint32_t i)
     uint32_t from = i > NEAR ? i - NEAR : 0, to = i + NEAR < n ? i + NEAR : n - 1;
     uint32_t same_side = 0, both = 0, run = 0;
     if (e->line == UINT32_MAX || !e->n) return false;
+    if (e->left_out) return true;
     for (uint32_t k = from; k <= to; k++) {
         const edge *o = &edges[k];
         if (o->line == UINT32_MAX) continue;
@@ -134,7 +152,6 @@ static cph_status mark_edge(cph_leaf *leaves, uint32_t n, bool top, edge *edges,
 cph_status cph_heads_mark(cph_leaf *leaves, uint32_t n, cph_arena *a, cph_err *err)
 {
     void *edges, *found;
-    if (n < 3) return CPH_OK;
     CPH_TRY(cph_arena_alloc0(a, &edges, n, sizeof(edge), err));
     CPH_TRY(cph_arena_alloc0(a, &found, n, 1, err));
     for (int top = 1; top >= 0; top--)

@@ -218,6 +218,20 @@ static void heads_that_repeat_or_count_along_are_found(void **state)
     cph_arena_release(&b.a);
 }
 
+static void a_head_that_the_mets_left_out_is_known_by_its_page_number(void **state)
+{
+    book b;
+    (void)state;
+    begin(&b);
+    add_page(&b, (const char *const[]){"body:Avisen", "body:Noget hendte.", NULL});
+    add_page(&b, (const char *const[]){"body:2 Avisen 14. juni", "body:Mere hendte.", NULL});
+    b.leaves[1].page.blocks[1].division = CPH_STR("D1");
+    must(cph_heads_mark(b.leaves, b.n, &b.a, err));
+    run(&b);
+    expect(&b, (const char *const[]){"Avisen", "Noget hendte.", "Mere hendte.", NULL});
+    cph_arena_release(&b.a);
+}
+
 static void text_at_the_edges_of_pages_is_no_head(void **state)
 {
     book b;
@@ -242,6 +256,7 @@ int main(void)
                                        cmocka_unit_test(notes_stand_after_their_page_and_headings_alone),
                                        cmocka_unit_test(verse_keeps_its_lines),
                                        cmocka_unit_test(heads_that_repeat_or_count_along_are_found),
+                                       cmocka_unit_test(a_head_that_the_mets_left_out_is_known_by_its_page_number),
                                        cmocka_unit_test(text_at_the_edges_of_pages_is_no_head)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
