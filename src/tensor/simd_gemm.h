@@ -19,8 +19,8 @@
 #endif
 #define NR (2 * W)
 #define KC 256u
-#define MC 126u  /* a multiple of 14 and of 6 */
-#define NC 256u  /* columns of one call at most (tiles are no wider) */
+#define MC 168u /* a multiple of 14 and of 6 */
+#define NC 256u /* columns of one call at most (tiles are no wider) */
 #define SLACK 16u /* behind packed panels: pack_transposed */
 #define GEMM_A_FLOATS (MC * KC + SLACK)
 #define GEMM_B_FLOATS (NC * KC + SLACK)

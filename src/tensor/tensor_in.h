@@ -49,16 +49,25 @@ typedef struct cph_tiles { /* a grid of output tiles of a GEMM */
 typedef struct cph_tile {
     uint32_t m0, m1, n0, n1;
 } cph_tile;
+/*
+ * Wide tiles first: a tile packs its rows of A once for all its columns. Rows are cut until
+ * there are tasks enough for many workers, evenly; columns only when the
+ * product is small.
+ */
 static inline cph_tiles cph_tiles_of(uint32_t m, uint32_t n)
 {
-    cph_tiles t = {m, n, 504, 256, 0};
-    for (;;) {
+    cph_tiles t = {m, n, m, n < 256 ? n : 256, 0};
+    for (uint32_t parts = (m + 503) / 504;; parts++) {
+        t.tile_m = (m + parts - 1) / parts;
+        t.tile_m = (t.tile_m + 13) / 14 * 14;
         t.count = (size_t)((m + t.tile_m - 1) / t.tile_m) * ((n + t.tile_n - 1) / t.tile_n);
-        if (t.count >= 16 || (t.tile_n <= 96 && t.tile_m <= 126)) return t;
-        if (t.tile_m > 126 && t.tile_m / 2 > t.tile_n) t.tile_m /= 2;
-        else if (t.tile_n > 96) t.tile_n = t.tile_n == 256 ? 192 : 96;
-        else t.tile_m = 126;
+        if (t.count >= 12 || t.tile_m <= 126) break;
     }
+    while (t.count < 6 && t.tile_n > 96) {
+        t.tile_n = t.tile_n > 192 ? 192 : 96;
+        t.count = (size_t)((m + t.tile_m - 1) / t.tile_m) * ((n + t.tile_n - 1) / t.tile_n);
+    }
+    return t;
 }
 static inline cph_tile cph_tile_at(const cph_tiles *t, size_t task)
 {
