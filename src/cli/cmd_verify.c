@@ -10,7 +10,8 @@ static cph_status print_report(cli *c, const cph_verify_report *r, cph_err *err)
 {
     cph_buf b;
     cph_buf_init(&b, (size_t)1 << 30);
-    cph_status s = cli_json(c) ? cph_verify_json(&b, r, err) : cph_verify_text(&b, r, cli_flag(c, "list"), err);
+    cph_status s =
+        cli_json(c) ? cph_verify_json(&b, r, err) : cph_verify_text(&b, r, cli_flag(c, "list"), err);
     if (s == CPH_OK) cli_write(c, b.p, b.n);
     cph_buf_release(&b);
     return s;
@@ -22,9 +23,11 @@ static cph_status say_damage(const cph_verify_report *r, const char *path, cph_e
     const cph_verify_row *first = r->rows;
     while (first->grade != CPH_DAMAGED) first++;
     const cph_verify_artefact *a = &r->artefacts[first->artefact];
-    cph_fail(err, CPH_NO, "%.*s: %.*s: %.*s", CPH_FMT(a->path), CPH_FMT(first->subject), CPH_FMT(first->what));
+    cph_fail(err, CPH_NO, "%.*s: %.*s: %.*s", CPH_FMT(a->path), CPH_FMT(first->subject),
+             CPH_FMT(first->what));
     if (r->n_damaged > 1)
-        cph_hint(err, "%llu things differ in all: colophon verify --list %s", (unsigned long long)r->n_damaged, path);
+        cph_hint(err, "%llu things differ in all: colophon verify --list %s",
+                 (unsigned long long)r->n_damaged, path);
     else
         cph_hint(err, "it was changed after sealing; restore it from a copy");
     return CPH_NO;
@@ -49,20 +52,29 @@ static cph_status run(cli *c, cph_err *err)
 
 static const cli_opt opts[] = {
     {"list", CLI_FLAG, CLI_RUN, NULL, NULL, "name every file that differs, not the first alone"},
-    {"alone", CLI_FLAG, CLI_RUN, NULL, NULL, "check this artefact without the artefacts that it was made from"},
+    {"alone", CLI_FLAG, CLI_RUN, NULL, NULL,
+     "check this artefact without the artefacts that it was made from"},
     {"parents", CLI_LIST, CLI_RUN, "DIR", NULL,
-     "look for parents below this directory, too. They are found by digest; the places that the run recorded and the "
+     "look for parents below this directory, too. They are found by digest; the places that the run "
+     "recorded and the "
      "neighbours of ARTEFACT are looked at anyway"},
     {0}};
 
 const cli_command cmd_verify = {
-    .name = "verify", .args = "ARTEFACT", .min_args = 1, .max_args = 1,
+    .name = "verify",
+    .args = "ARTEFACT",
+    .min_args = 1,
+    .max_args = 1,
     .summary = "recompute an artefact and say what differs",
-    .about = "Reads every byte of ARTEFACT and of the artefacts that it was made from, as far as they can be reached: "
-             "manifests, files, the roots from the content itself. A changed bit, a missing file or one too many is "
+    .about = "Reads every byte of ARTEFACT and of the artefacts that it was made from, as far as they can "
+             "be reached: "
+             "manifests, files, the roots from the content itself. A changed bit, a missing file or one "
+             "too many is "
              "named.\n\n"
-             "What cannot be checked here is marked: a parent that is not reachable, a private file that a published "
+             "What cannot be checked here is marked: a parent that is not reachable, a private file that a "
+             "published "
              "copy does without. Exit 1 when something differs.",
     .examples = "colophon verify demo/model\ncolophon verify demo/model --list  # all that differs\n"
                 "colophon verify published/model --parents /archive/corpora",
-    .opts = opts, .run = run};
+    .opts = opts,
+    .run = run};

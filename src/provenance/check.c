@@ -96,7 +96,8 @@ static cph_status merge(check *c, cph_arena *a, const cph_manifest *m, cph_err *
     for (size_t f = 0; f < n_sealed; f++) sealed[f] = cph_manifest_file_at(m, f);
     while (i < n_sealed || k < l.n) {
         int order = i == n_sealed ? 1 : k == l.n ? -1 : cph_str_cmp(sealed[i].path, l.at[k].path);
-        merge_one(&c->rows[c->n_rows++], order <= 0 ? &sealed[i] : NULL, order >= 0 ? &l.at[k] : NULL, published);
+        merge_one(&c->rows[c->n_rows++], order <= 0 ? &sealed[i] : NULL, order >= 0 ? &l.at[k] : NULL,
+                  published);
         i += order <= 0;
         k += order >= 0;
     }
@@ -126,8 +127,8 @@ static cph_status tell(const check *c, cph_damage_fn damage, void *ctx, cph_file
     return CPH_OK;
 }
 
-cph_status cph_files_check(const char *dir, const cph_manifest *m, cph_pool *pool, cph_damage_fn damage, void *ctx,
-                           cph_files_report *report, cph_err *err)
+cph_status cph_files_check(const char *dir, const cph_manifest *m, cph_pool *pool, cph_damage_fn damage,
+                           void *ctx, cph_files_report *report, cph_err *err)
 {
     cph_arena a;
     cph_arena_init(&a, 0);

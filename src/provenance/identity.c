@@ -12,7 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-cph_status cph_member_hex(cph_json *object, cph_arena *a, const char *key, const cph_digest *d, cph_err *err)
+cph_status cph_member_hex(cph_json *object, cph_arena *a, const char *key, const cph_digest *d,
+                          cph_err *err)
 {
     char hex[CPH_HEX_DIGEST];
     cph_digest_hex(d, hex);
@@ -60,8 +61,8 @@ static cph_status copy_of(cph_json **out, cph_arena *a, const cph_json *v, cph_e
 }
 
 /* The object under `key`, made when it is not there. */
-static cph_status member(cph_json **out, cph_json *object, cph_arena *a, const char *key, cph_json_type type,
-                         cph_err *err)
+static cph_status member(cph_json **out, cph_json *object, cph_arena *a, const char *key,
+                         cph_json_type type, cph_err *err)
 {
     for (cph_json *m = object->first; m; m = m->next)
         if (cph_str_is(m->key, key)) {
@@ -124,25 +125,28 @@ cph_status cph_identity_parent(cph_json *identity, cph_arena *a, const char *rol
     return CPH_OK;
 }
 
-static cph_status text_in(cph_json *identity, cph_arena *a, const char *object, const char *name, cph_str value,
-                          cph_err *err)
+static cph_status text_in(cph_json *identity, cph_arena *a, const char *object, const char *name,
+                          cph_str value, cph_err *err)
 {
     cph_json *v;
     CPH_TRY(member(&v, identity, a, object, CPH_JSON_OBJECT, err));
     return cph_json_set_str(v, a, name, value, err);
 }
 
-cph_status cph_identity_option(cph_json *identity, cph_arena *a, const char *name, cph_str value, cph_err *err)
+cph_status cph_identity_option(cph_json *identity, cph_arena *a, const char *name, cph_str value,
+                               cph_err *err)
 {
     return text_in(identity, a, "options", name, value, err);
 }
 
-cph_status cph_identity_version(cph_json *identity, cph_arena *a, const char *name, cph_str value, cph_err *err)
+cph_status cph_identity_version(cph_json *identity, cph_arena *a, const char *name, cph_str value,
+                                cph_err *err)
 {
     return text_in(identity, a, "versions", name, value, err);
 }
 
-cph_status cph_identity_root(cph_json *identity, cph_arena *a, const char *name, const cph_digest *root, cph_err *err)
+cph_status cph_identity_root(cph_json *identity, cph_arena *a, const char *name, const cph_digest *root,
+                             cph_err *err)
 {
     char hex[CPH_HEX_DIGEST];
     cph_digest_hex(root, hex);
@@ -197,8 +201,8 @@ cph_status cph_identity_tally(cph_json *identity, cph_arena *a, const cph_tally_
     return raise(v, a, "words", row->words, err);
 }
 
-cph_status cph_identity_inherit(cph_json *identity, cph_arena *a, const cph_manifest *parent, const char *key,
-                                cph_err *err)
+cph_status cph_identity_inherit(cph_json *identity, cph_arena *a, const cph_manifest *parent,
+                                const char *key, cph_err *err)
 {
     const cph_json *v = cph_json_get(cph_manifest_identity(parent), key);
     if (!v) return CPH_OK;

@@ -17,10 +17,12 @@
 
 /* Papers and state that lie with the content and do not make it what it is (artefacts 5, 13.1). */
 static const char *const documents[] = {
-    "README.md",       "LICENSE",       "NOTICE",            "report.html",          "report.json",
-    "stats.csv",       "loss.csv",      "curve.csv",         "optimizer.safetensors", "trainer_state.json",
-    "segment.json",    "seen.leaves.zst", "set.leaves.zst",       "log.jsonl",            "ai-act-summary.json",
-    "bom.cdx.json",      "bom.spdx.json",
+    "README.md",          "LICENSE",       "NOTICE",
+    "report.html",        "report.json",   "stats.csv",
+    "loss.csv",           "curve.csv",     "optimizer.safetensors",
+    "trainer_state.json", "segment.json",  "seen.leaves.zst",
+    "set.leaves.zst",     "log.jsonl",     "ai-act-summary.json",
+    "bom.cdx.json",       "bom.spdx.json",
 };
 
 bool cph_is_document(cph_str path)
@@ -32,8 +34,9 @@ bool cph_is_document(cph_str path)
 
 bool cph_is_beside(cph_str path)
 {
-    static const char *const names[] = {CPH_MANIFEST_NAME, "colophon.dsse.json", "model.sig",      "takedown.json",
-                                        ".git",            ".gitignore",         ".gitattributes", ".github"};
+    static const char *const names[] = {
+        CPH_MANIFEST_NAME, "colophon.dsse.json", "model.sig", "takedown.json", ".git",
+        ".gitignore",      ".gitattributes",     ".github"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (cph_str_is(path, names[i])) return true;
     return cph_str_starts(path, ".git/") || cph_str_starts(path, ".github/");
@@ -78,7 +81,8 @@ static cph_status walk_in(walk *w, const char *dir, const char *relative, cph_er
     if (!d) return cph_fail_errno(err, "%s: cannot read the directory", dir);
     cph_status s = CPH_OK;
     for (struct dirent *e; s == CPH_OK && (errno = 0, e = readdir(d));)
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) s = visit(w, dir, relative, e->d_name, err);
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            s = visit(w, dir, relative, e->d_name, err);
     if (s == CPH_OK && errno) s = cph_fail_errno(err, "%s: cannot read the directory", dir);
     closedir(d);
     return s;

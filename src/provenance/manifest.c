@@ -75,7 +75,8 @@ static cph_status check_members(const form *f)
 
 static cph_status check_kind(const form *f)
 {
-    static const char *const kinds[] = {"snapshot", "corpus", "tokenizer", "tokens", "model", "index", "rulebase"};
+    static const char *const kinds[] = {"snapshot", "corpus", "tokenizer", "tokens",
+                                        "model",    "index",  "rulebase"};
     cph_str kind = cph_json_get_str(f->m->root, "kind");
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (cph_str_is(kind, kinds[i])) {
@@ -99,7 +100,8 @@ static cph_status check_roots_and_counts(const form *f)
 {
     cph_digest d;
     uint64_t n;
-    const cph_json *roots = cph_json_get(f->m->identity, "roots"), *counts = cph_json_get(f->m->identity, "counts");
+    const cph_json *roots = cph_json_get(f->m->identity, "roots"),
+                   *counts = cph_json_get(f->m->identity, "counts");
     if (!roots || roots->type != CPH_JSON_OBJECT) return wrong(f, "identity.roots", "is no object");
     for (const cph_json *r = roots->first; r; r = r->next)
         if (!cph_strict_digest(r, &d)) return wrong(f, "identity.roots", "holds what is no digest");
@@ -155,7 +157,8 @@ static cph_status take_file(const form *f, const cph_json *row, cph_manifest_fil
 {
     bool marked = cph_json_get(row, "private") != NULL;
     to->path = cph_json_get_str(row, "path");
-    if (row->type != CPH_JSON_OBJECT || row->n != 3u + marked || !cph_json_u64(cph_json_get(row, "bytes"), &to->bytes) ||
+    if (row->type != CPH_JSON_OBJECT || row->n != 3u + marked ||
+        !cph_json_u64(cph_json_get(row, "bytes"), &to->bytes) ||
         !cph_strict_digest(cph_json_get(row, "sha256"), &to->sha256))
         return wrong(f, "files", "a row lacks path, bytes or sha256, or has more");
     if (marked && (!cph_json_bool(cph_json_get(row, "private"), &to->is_private) || !to->is_private))
@@ -175,7 +178,8 @@ static cph_status take_files(const form *f)
     for (const cph_json *row = files->first; row; row = row->next) {
         cph_manifest_file *to = &f->m->files[f->m->n_files];
         CPH_TRY(take_file(f, row, to));
-        if (f->m->n_files && cph_str_cmp(to[-1].path, to->path) >= 0) return wrong(f, "files", "is not sorted by path");
+        if (f->m->n_files && cph_str_cmp(to[-1].path, to->path) >= 0)
+            return wrong(f, "files", "is not sorted by path");
         f->m->n_files++;
     }
     return CPH_OK;
@@ -229,7 +233,8 @@ static cph_status check_self(const form *f, cph_buf *b)
 {
     cph_digest self, found;
     cph_json *rest;
-    if (!cph_strict_digest(cph_json_get(f->m->root, "self"), &self)) return wrong(f, "self", "is no digest");
+    if (!cph_strict_digest(cph_json_get(f->m->root, "self"), &self))
+        return wrong(f, "self", "is no digest");
     CPH_TRY(without_self(&rest, &f->m->a, f->m->root, f->err));
     b->n = 0;
     CPH_TRY(cph_json_canonical(b, rest, f->err));
@@ -248,7 +253,8 @@ static cph_status check_self(const form *f, cph_buf *b)
 static cph_status check_digest(const form *f)
 {
     cph_digest found;
-    if (!cph_strict_digest(cph_json_get(f->m->root, "digest"), &f->m->digest)) return wrong(f, "digest", "is no digest");
+    if (!cph_strict_digest(cph_json_get(f->m->root, "digest"), &f->m->digest))
+        return wrong(f, "digest", "is no digest");
     CPH_TRY(cph_artefact_digest(f->m->identity, f->m->kind, &found, f->err));
     if (cph_digest_cmp(&f->m->digest, &found) != 0)
         return wrong(f, "digest", "does not name this identity");
@@ -276,7 +282,8 @@ static cph_status find(char out[CPH_PATH_MAX], const char *path, cph_err *err)
 {
     cph_file_kind kind = cph_file_kind_of(path);
     if (kind == CPH_FILE_REGULAR) {
-        if (strlen(path) >= CPH_PATH_MAX) return cph_fail(err, CPH_USAGE, "%.200s...: the path is too long", path);
+        if (strlen(path) >= CPH_PATH_MAX)
+            return cph_fail(err, CPH_USAGE, "%.200s...: the path is too long", path);
         memcpy(out, path, strlen(path) + 1);
         return CPH_OK;
     }

@@ -65,10 +65,7 @@ static cph_digest root_of(const cph_digest *leaves, uint64_t n)
 }
 
 /* The largest power of two smaller than n; n > 1. */
-static uint64_t split(uint64_t n)
-{
-    return (uint64_t)1 << (63 - __builtin_clzll(n - 1));
-}
+static uint64_t split(uint64_t n) { return (uint64_t)1 << (63 - __builtin_clzll(n - 1)); }
 
 static void reverse(cph_digest *path, size_t n)
 {
@@ -109,8 +106,8 @@ static void climb_right(uint64_t *fn, uint64_t *sn)
     }
 }
 
-bool cph_merkle_verify(uint64_t index, uint64_t n, const cph_digest *leaf, const cph_digest *path, size_t n_path,
-                       const cph_digest *root)
+bool cph_merkle_verify(uint64_t index, uint64_t n, const cph_digest *leaf, const cph_digest *path,
+                       size_t n_path, const cph_digest *root)
 {
     if (index >= n) return false;
     uint64_t fn = index, sn = n - 1;

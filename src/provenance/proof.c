@@ -27,7 +27,8 @@ static void fill(cph_proof_leaf *out, const cph_set_tree *t, uint64_t index)
     out->n_path = cph_set_tree_path(t, index, out->path);
 }
 
-static cph_status neighbour(cph_proof_leaf **out, const cph_set_tree *t, uint64_t index, cph_arena *a, cph_err *err)
+static cph_status neighbour(cph_proof_leaf **out, const cph_set_tree *t, uint64_t index, cph_arena *a,
+                            cph_err *err)
 {
     void *mem;
     CPH_TRY(cph_arena_alloc0(a, &mem, 1, sizeof(cph_proof_leaf), err));
@@ -50,7 +51,8 @@ cph_status cph_prove_work(cph_proof *out, const cph_set_tree *t, cph_str urn, cp
     p.target_wkey = cph_work_key(urn);
     uint64_t first = cph_set_tree_lower(t, &p.target_wkey), end = first;
     while (is_work(t, end, &p.target_wkey)) end++;
-    if (first == end) return cph_fail(err, CPH_NO, "%.*s: no leaf of this work stands in the tree", CPH_FMT(urn));
+    if (first == end)
+        return cph_fail(err, CPH_NO, "%.*s: no leaf of this work stands in the tree", CPH_FMT(urn));
     CPH_TRY(cph_arena_alloc0(a, &mem, end - first, sizeof(cph_proof_leaf), err));
     p.leaves = mem;
     p.n_leaves = end - first;
@@ -61,7 +63,8 @@ cph_status cph_prove_work(cph_proof *out, const cph_set_tree *t, cph_str urn, cp
     return CPH_OK;
 }
 
-cph_status cph_prove_document(cph_proof *out, const cph_set_tree *t, cph_str document_id, cph_arena *a, cph_err *err)
+cph_status cph_prove_document(cph_proof *out, const cph_set_tree *t, cph_str document_id, cph_arena *a,
+                              cph_err *err)
 {
     cph_proof p = {.size = t->n, .root = cph_set_tree_root(t)};
     void *mem;
@@ -70,7 +73,9 @@ cph_status cph_prove_document(cph_proof *out, const cph_set_tree *t, cph_str doc
     p.kind = CPH_PROOF_DOCUMENT;
     p.target_dkey = cph_doc_key(document_id);
     for (uint64_t i = 0; i < t->n; i++) n += cph_digest_cmp(&t->leaves[i].dkey, &p.target_dkey) == 0;
-    if (n == 0) return cph_fail(err, CPH_NO, "%.*s: no leaf of this document stands in the tree", CPH_FMT(document_id));
+    if (n == 0)
+        return cph_fail(err, CPH_NO, "%.*s: no leaf of this document stands in the tree",
+                        CPH_FMT(document_id));
     CPH_TRY(cph_arena_alloc0(a, &mem, n, sizeof(cph_proof_leaf), err));
     p.leaves = mem;
     for (uint64_t i = 0; i < t->n; i++)
@@ -85,7 +90,8 @@ cph_status cph_prove_absent(cph_proof *out, const cph_set_tree *t, cph_str urn, 
     CPH_TRY(cph_arena_str(a, &p.target_urn, urn, err));
     p.target_wkey = cph_work_key(urn);
     uint64_t at = cph_set_tree_lower(t, &p.target_wkey);
-    if (is_work(t, at, &p.target_wkey)) return cph_fail(err, CPH_NO, "%.*s: the work stands in the tree", CPH_FMT(urn));
+    if (is_work(t, at, &p.target_wkey))
+        return cph_fail(err, CPH_NO, "%.*s: the work stands in the tree", CPH_FMT(urn));
     p.kind = t->n == 0    ? CPH_PROOF_EMPTY
              : at == 0    ? CPH_PROOF_BEFORE_FIRST
              : at == t->n ? CPH_PROOF_AFTER_LAST
@@ -98,7 +104,10 @@ cph_status cph_prove_absent(cph_proof *out, const cph_set_tree *t, cph_str urn, 
 
 /* ---- checking ---- */
 
-static cph_status no(cph_err *err, const char *why) { return cph_fail(err, CPH_NO, "the proof does not hold: %s", why); }
+static cph_status no(cph_err *err, const char *why)
+{
+    return cph_fail(err, CPH_NO, "the proof does not hold: %s", why);
+}
 
 /* The leaf stands at its index in the tree of this root and size. */
 static cph_status stands(const cph_proof *p, const cph_proof_leaf *l, cph_set_leaf *leaf, cph_err *err)
@@ -119,15 +128,20 @@ static cph_status check_absent(const cph_proof *p, cph_err *err)
         return no(err, "its leaves do not fit its kind");
     if (want_left) {
         CPH_TRY(stands(p, p->left, &left, err));
-        if (cph_digest_cmp(&left.wkey, &p->target_wkey) >= 0) return no(err, "the left leaf is not before the work");
+        if (cph_digest_cmp(&left.wkey, &p->target_wkey) >= 0)
+            return no(err, "the left leaf is not before the work");
     }
     if (want_right) {
         CPH_TRY(stands(p, p->right, &right, err));
-        if (cph_digest_cmp(&p->target_wkey, &right.wkey) >= 0) return no(err, "the right leaf is not behind the work");
+        if (cph_digest_cmp(&p->target_wkey, &right.wkey) >= 0)
+            return no(err, "the right leaf is not behind the work");
     }
-    if (p->kind == CPH_PROOF_BEFORE_FIRST && p->right->index != 0) return no(err, "the leaf is not the first");
-    if (p->kind == CPH_PROOF_AFTER_LAST && p->left->index != p->size - 1) return no(err, "the leaf is not the last");
-    if (p->kind == CPH_PROOF_BETWEEN && (p->left->index == UINT64_MAX || p->left->index + 1 != p->right->index))
+    if (p->kind == CPH_PROOF_BEFORE_FIRST && p->right->index != 0)
+        return no(err, "the leaf is not the first");
+    if (p->kind == CPH_PROOF_AFTER_LAST && p->left->index != p->size - 1)
+        return no(err, "the leaf is not the last");
+    if (p->kind == CPH_PROOF_BETWEEN &&
+        (p->left->index == UINT64_MAX || p->left->index + 1 != p->right->index))
         return no(err, "the two leaves are not neighbours");
     cph_digest empty = cph_sha256_of("", 0);
     if (p->kind == CPH_PROOF_EMPTY && (p->size != 0 || cph_digest_cmp(&p->root, &empty) != 0))
@@ -174,11 +188,14 @@ cph_status cph_proof_check(const cph_proof *p, cph_err *err)
 {
     if (p->target_urn.n) {
         cph_digest wkey = cph_work_key(p->target_urn);
-        if (cph_digest_cmp(&wkey, &p->target_wkey) != 0) return no(err, "target_wkey is not the key of target_urn");
+        if (cph_digest_cmp(&wkey, &p->target_wkey) != 0)
+            return no(err, "target_wkey is not the key of target_urn");
     }
     if (p->kind == CPH_PROOF_DOCUMENT && p->target_document.n) {
         cph_digest dkey = cph_doc_key(p->target_document);
-        if (cph_digest_cmp(&dkey, &p->target_dkey) != 0) return no(err, "target_dkey is not the key of target_document");
+        if (cph_digest_cmp(&dkey, &p->target_dkey) != 0)
+            return no(err, "target_dkey is not the key of target_document");
     }
-    return p->kind == CPH_PROOF_WORK || p->kind == CPH_PROOF_DOCUMENT ? check_present(p, err) : check_absent(p, err);
+    return p->kind == CPH_PROOF_WORK || p->kind == CPH_PROOF_DOCUMENT ? check_present(p, err)
+                                                                      : check_absent(p, err);
 }

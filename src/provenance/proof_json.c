@@ -34,7 +34,8 @@ static cph_status leaf_json(cph_json **out, cph_arena *a, const cph_proof_leaf *
     return CPH_OK;
 }
 
-static cph_status set_leaf(cph_json *v, cph_arena *a, const char *key, const cph_proof_leaf *l, cph_err *err)
+static cph_status set_leaf(cph_json *v, cph_arena *a, const char *key, const cph_proof_leaf *l,
+                           cph_err *err)
 {
     cph_json *leaf;
     CPH_TRY(leaf_json(&leaf, a, l, err));
@@ -91,7 +92,10 @@ static cph_status bad(cph_err *err, const cph_json *at, const char *key, const c
     return cph_fail(err, CPH_DATA, "proof: line %u: %s %s", at ? at->line : 0, key, what);
 }
 
-static int digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
+static int digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
 static bool from_hex(cph_str s, uint8_t *out, size_t n)
 {
@@ -114,7 +118,8 @@ static cph_status leaf_parse(cph_proof_leaf *out, const cph_json *v, cph_err *er
     if (!path || path->type != CPH_JSON_ARRAY || path->n > 64) return bad(err, v, "path", "is no path");
     out->n_path = 0;
     for (const cph_json *p = path->first; p; p = p->next)
-        if (!cph_strict_digest(p, &out->path[out->n_path++])) return bad(err, p, "path", "holds what is no digest");
+        if (!cph_strict_digest(p, &out->path[out->n_path++]))
+            return bad(err, p, "path", "holds what is no digest");
     return CPH_OK;
 }
 
@@ -134,7 +139,8 @@ static cph_status leaves_parse(cph_proof *p, cph_arena *a, const cph_json *v, cp
     if (v->type != CPH_JSON_ARRAY) return bad(err, v, "leaves", "is no array");
     CPH_TRY(cph_arena_alloc0(a, &mem, (size_t)v->n + 1, sizeof(cph_proof_leaf), err));
     p->leaves = mem;
-    for (const cph_json *l = v->first; l; l = l->next) CPH_TRY(leaf_parse(&p->leaves[p->n_leaves++], l, err));
+    for (const cph_json *l = v->first; l; l = l->next)
+        CPH_TRY(leaf_parse(&p->leaves[p->n_leaves++], l, err));
     return CPH_OK;
 }
 
@@ -167,11 +173,14 @@ cph_status cph_proof_parse(cph_proof *out, cph_arena *a, const cph_json *v, cph_
     uint64_t version;
     if (!v || v->type != CPH_JSON_OBJECT) return bad(err, v, "the proof", "is no object");
     if (!cph_json_u64(cph_json_get(v, "v"), &version) || version != 1) return bad(err, v, "v", "is not 1");
-    if (!cph_strict_digest(cph_json_get(v, "corpus"), &p.artefact)) return bad(err, v, "corpus", "is no digest");
+    if (!cph_strict_digest(cph_json_get(v, "corpus"), &p.artefact))
+        return bad(err, v, "corpus", "is no digest");
     if (!cph_strict_digest(cph_json_get(v, "root"), &p.root)) return bad(err, v, "root", "is no digest");
     if (!cph_json_u64(cph_json_get(v, "size"), &p.size)) return bad(err, v, "size", "is no size");
-    if (!cph_str_is(cph_json_get_str(v, "order"), "sorted-v1")) return bad(err, v, "order", "is not sorted-v1");
-    if (!kind_parse(cph_json_get_str(v, "kind"), &p.kind)) return bad(err, v, "kind", "is none that a proof has");
+    if (!cph_str_is(cph_json_get_str(v, "order"), "sorted-v1"))
+        return bad(err, v, "order", "is not sorted-v1");
+    if (!kind_parse(cph_json_get_str(v, "kind"), &p.kind))
+        return bad(err, v, "kind", "is none that a proof has");
     p.artefact_kind = cph_json_get_str(v, "artefact_kind");
     p.tree = cph_json_get_str(v, "tree");
     CPH_TRY(target_parse(&p, v, err));

@@ -13,9 +13,9 @@
 
 /* One name below a directory that is no directory itself. */
 typedef struct entry {
-    cph_str path;  /* relative, in the arena, followed by a NUL */
+    cph_str path; /* relative, in the arena, followed by a NUL */
     uint64_t bytes;
-    bool regular;  /* false: a link, a socket, a device */
+    bool regular; /* false: a link, a socket, a device */
 } entry;
 
 typedef struct listing {
@@ -37,7 +37,8 @@ cph_status cph_artefact_digest(const cph_json *identity, cph_str kind, cph_diges
 bool cph_strict_digest(const cph_json *v, cph_digest *out);
 
 /* ---- trees in an arena ---- */
-cph_status cph_member_hex(cph_json *object, cph_arena *a, const char *key, const cph_digest *d, cph_err *err);
+cph_status cph_member_hex(cph_json *object, cph_arena *a, const char *key, const cph_digest *d,
+                          cph_err *err);
 cph_status cph_member_u64(cph_json *object, cph_arena *a, const char *key, uint64_t v, cph_err *err);
 cph_status cph_member_bool(cph_json *object, cph_arena *a, const char *key, bool v, cph_err *err);
 /* A view of v that can be a member elsewhere: a tree's node knows one parent only. */

@@ -65,7 +65,8 @@ static cph_status check_outside(const cph_seal *what, cph_err *err)
 {
     for (const char *const *name = what->outside_content; name && *name; name++)
         if (!cph_is_document(cph_str_of(*name)))
-            return cph_fail(err, CPH_BUG, "%s: is no document that verify knows; name it in listing.c", *name);
+            return cph_fail(err, CPH_BUG, "%s: is no document that verify knows; name it in listing.c",
+                            *name);
     return CPH_OK;
 }
 
@@ -75,7 +76,8 @@ static cph_status hash_one(cph_json **out, cph_arena *a, const char *dir, const 
     char path[CPH_PATH_MAX];
     CPH_TRY(cph_path_join(path, dir, e->path.p, err));
     if (!e->regular)
-        return cph_fail(err, CPH_DATA, "%s: only regular files can be sealed, this is a link or a special file", path);
+        return cph_fail(err, CPH_DATA,
+                        "%s: only regular files can be sealed, this is a link or a special file", path);
     if (cph_utf8_check(e->path.p, e->path.n) != e->path.n)
         return cph_fail(err, CPH_DATA, "%s: the name is not valid UTF-8", path);
     cph_manifest_file f = {.path = e->path, .is_private = is_private};
@@ -83,7 +85,8 @@ static cph_status hash_one(cph_json **out, cph_arena *a, const char *dir, const 
     return cph_file_entry(out, a, &f, err);
 }
 
-static cph_status hash_all(cph_json **out, cph_arena *a, const char *dir, const cph_seal *what, cph_err *err)
+static cph_status hash_all(cph_json **out, cph_arena *a, const char *dir, const cph_seal *what,
+                           cph_err *err)
 {
     listing l;
     cph_json *files;
@@ -153,7 +156,8 @@ static cph_status build(const char *dir, cph_arena *a, const cph_seal *what, con
     return CPH_OK;
 }
 
-cph_status cph_seal_write(const char *dir, cph_arena *a, const cph_seal *what, cph_digest *digest, cph_err *err)
+cph_status cph_seal_write(const char *dir, cph_arena *a, const cph_seal *what, cph_digest *digest,
+                          cph_err *err)
 {
     cph_json *files;
     cph_digest name;

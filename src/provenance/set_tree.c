@@ -54,7 +54,8 @@ static cph_status check_order(const cph_set_tree *t, cph_err *err)
         char w[CPH_HEX_DIGEST], d[CPH_HEX_DIGEST];
         cph_digest_hex(&t->leaves[i].wkey, w);
         cph_digest_hex(&t->leaves[i].dkey, d);
-        return cph_fail(err, CPH_DATA, "leaf %llu (work %.8s..., document %.8s...) does not follow the one before it",
+        return cph_fail(err, CPH_DATA,
+                        "leaf %llu (work %.8s..., document %.8s...) does not follow the one before it",
                         (unsigned long long)i, w, d);
     }
     return CPH_OK;
@@ -124,11 +125,13 @@ uint64_t cph_set_tree_lower(const cph_set_tree *t, const cph_digest *wkey)
 
 static cph_status add_frame(cph_set_tree *t, const char *path, const cph_buf *b, cph_err *err)
 {
-    if (b->n % CPH_SET_LEAF) return cph_fail(err, CPH_DATA, "%s: a frame is no whole number of leaves", path);
+    if (b->n % CPH_SET_LEAF)
+        return cph_fail(err, CPH_DATA, "%s: a frame is no whole number of leaves", path);
     for (size_t at = 0; at < b->n; at += CPH_SET_LEAF) {
         cph_set_leaf leaf;
         if (!cph_set_leaf_parse((const uint8_t *)b->p + at, CPH_SET_LEAF, &leaf))
-            return cph_fail(err, CPH_DATA, "%s: leaf %llu is not of version 1", path, (unsigned long long)t->n);
+            return cph_fail(err, CPH_DATA, "%s: leaf %llu is not of version 1", path,
+                            (unsigned long long)t->n);
         CPH_TRY(cph_set_tree_add(t, &leaf, err));
     }
     return CPH_OK;

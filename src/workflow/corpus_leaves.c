@@ -21,12 +21,12 @@ typedef struct scan {
     cph_scan_fn each;
     void *ctx;
     cph_err *err;
-    cph_arena a;       /* of one record */
+    cph_arena a; /* of one record */
     cph_str shard;
     uint64_t line;
     cph_progress progress;
     /* the document under way */
-    cph_arena doc;     /* its work keys */
+    cph_arena doc; /* its work keys */
     bool open;
     cph_set_leaf leaf; /* without wkey and text */
     cph_digest *wkeys;
@@ -36,7 +36,8 @@ typedef struct scan {
 
 static cph_status wrong(scan *s, const char *what)
 {
-    return cph_fail(s->err, CPH_DATA, "%.*s: record %llu: %s", CPH_FMT(s->shard), (unsigned long long)s->line, what);
+    return cph_fail(s->err, CPH_DATA, "%.*s: record %llu: %s", CPH_FMT(s->shard),
+                    (unsigned long long)s->line, what);
 }
 
 static cph_status end_document(scan *s)
@@ -73,16 +74,20 @@ static cph_status take_works(scan *s, const cph_json *prov)
 {
     const cph_json *wkeys = cph_json_get(prov, "wkeys"), *works = cph_json_get(prov, "works");
     void *mem;
-    if (!wkeys || wkeys->type != CPH_JSON_ARRAY || wkeys->n == 0) return wrong(s, "the side-car has no wkeys");
-    if (works && (works->type != CPH_JSON_ARRAY || works->n != wkeys->n)) return wrong(s, "works and wkeys differ in number");
+    if (!wkeys || wkeys->type != CPH_JSON_ARRAY || wkeys->n == 0)
+        return wrong(s, "the side-car has no wkeys");
+    if (works && (works->type != CPH_JSON_ARRAY || works->n != wkeys->n))
+        return wrong(s, "works and wkeys differ in number");
     CPH_TRY(cph_arena_alloc0(&s->doc, &mem, wkeys->n, sizeof(cph_digest), s->err));
     s->wkeys = mem;
     s->n_wkeys = wkeys->n;
     uint32_t i = 0;
     for (const cph_json *k = wkeys->first; k; k = k->next, i++) {
         cph_str hex;
-        if (!cph_json_str(k, &hex) || !cph_digest_parse(hex, &s->wkeys[i])) return wrong(s, "a wkey is no digest");
-        if (i && cph_digest_cmp(&s->wkeys[i - 1], &s->wkeys[i]) >= 0) return wrong(s, "wkeys do not ascend");
+        if (!cph_json_str(k, &hex) || !cph_digest_parse(hex, &s->wkeys[i]))
+            return wrong(s, "a wkey is no digest");
+        if (i && cph_digest_cmp(&s->wkeys[i - 1], &s->wkeys[i]) >= 0)
+            return wrong(s, "wkeys do not ascend");
     }
     for (const cph_json *w = works ? works->first : NULL; w; w = w->next) {
         cph_str urn = {"", 0};
@@ -99,8 +104,10 @@ static cph_status take_record(scan *s, cph_scan_record *r)
 {
     cph_digest text = cph_sha256_of(r->text.p, r->text.n);
     r->dkey = cph_doc_key(document_of(r->id));
-    if (!hex_is(cph_json_get(r->prov, "dkey"), &r->dkey)) return wrong(s, "dkey is not the key of the document's id");
-    if (!hex_is(cph_json_get(r->prov, "text_sha256"), &text)) return wrong(s, "text_sha256 is not the text's digest");
+    if (!hex_is(cph_json_get(r->prov, "dkey"), &r->dkey))
+        return wrong(s, "dkey is not the key of the document's id");
+    if (!hex_is(cph_json_get(r->prov, "text_sha256"), &text))
+        return wrong(s, "text_sha256 is not the text's digest");
     bool same = s->open && cph_digest_cmp(&s->leaf.dkey, &r->dkey) == 0;
     if (!same) {
         CPH_TRY(end_document(s));
@@ -127,10 +134,12 @@ static cph_status take_lines(scan *s, cph_str record, cph_str prov)
     CPH_TRY(cph_json_parse(&r, &s->a, record, name, NULL, s->err));
     CPH_TRY(cph_json_parse(&p, &s->a, prov, name, NULL, s->err));
     cph_scan_record out = {.prov = p, .shard = s->shard, .line = s->line};
-    if (!cph_json_str(cph_json_get(r, "id"), &out.id) || !cph_json_str(cph_json_get(r, "text"), &out.text) ||
+    if (!cph_json_str(cph_json_get(r, "id"), &out.id) ||
+        !cph_json_str(cph_json_get(r, "text"), &out.text) ||
         !cph_json_str(cph_json_get(r, "rights"), &rights))
         return wrong(s, "id, text or rights is missing");
-    if (!cph_str_eq(out.id, cph_json_get_str(p, "id"))) return wrong(s, "the side-car's line is of another record");
+    if (!cph_str_eq(out.id, cph_json_get_str(p, "id")))
+        return wrong(s, "the side-car's line is of another record");
     if (!cph_digest_parse(rights, &out.decision) || !hex_is(cph_json_get(p, "decision"), &out.decision))
         return wrong(s, "record and side-car name different decisions");
     return take_record(s, &out);
@@ -174,8 +183,8 @@ static cph_status read_shard(scan *s, const char *dir, cph_str shard)
 
 static bool is_shard(cph_str path)
 {
-    return cph_str_starts(path, "shard-") && cph_str_ends(path, ".jsonl.zst") && !cph_str_ends(path, ".prov.jsonl.zst") &&
-           path.n < 40;
+    return cph_str_starts(path, "shard-") && cph_str_ends(path, ".jsonl.zst") &&
+           !cph_str_ends(path, ".prov.jsonl.zst") && path.n < 40;
 }
 
 static cph_status read_shards(scan *s, const cph_kin_place *corpus)
@@ -188,8 +197,8 @@ static cph_status read_shards(scan *s, const cph_kin_place *corpus)
     return cph_set_tree_finish(s->out.tree, s->err);
 }
 
-cph_status cph_corpus_scan_run(cph_corpus_scan *out, const cph_kin_place *corpus, cph_scan_fn each, void *ctx,
-                               cph_err *err)
+cph_status cph_corpus_scan_run(cph_corpus_scan *out, const cph_kin_place *corpus, cph_scan_fn each,
+                               void *ctx, cph_err *err)
 {
     scan s = {.each = each, .ctx = ctx, .err = err};
     cph_merkle_init(&s.out.records);
@@ -231,18 +240,23 @@ cph_status cph_lines_root(cph_merkle *out, const char *path, cph_err *err)
 
 const char *cph_artefact_tree_name(cph_str kind)
 {
-    return cph_str_is(kind, "model") ? "seen" : cph_str_is(kind, "tokens") || cph_str_is(kind, "corpus") ? "set" : NULL;
+    return cph_str_is(kind, "model")                                  ? "seen"
+           : cph_str_is(kind, "tokens") || cph_str_is(kind, "corpus") ? "set"
+                                                                      : NULL;
 }
 
 const char *cph_artefact_tree_file(cph_str kind)
 {
-    return cph_str_is(kind, "model") ? "seen.leaves.zst" : cph_str_is(kind, "tokens") ? "set.leaves.zst" : NULL;
+    return cph_str_is(kind, "model")    ? "seen.leaves.zst"
+           : cph_str_is(kind, "tokens") ? "set.leaves.zst"
+                                        : NULL;
 }
 
 bool cph_artefact_has_file(const cph_kin_place *at, const char *name)
 {
     char path[CPH_PATH_MAX];
-    return cph_path_join(path, at->path, name, NULL) == CPH_OK && cph_file_kind_of(path) == CPH_FILE_REGULAR;
+    return cph_path_join(path, at->path, name, NULL) == CPH_OK &&
+           cph_file_kind_of(path) == CPH_FILE_REGULAR;
 }
 
 static cph_status read_tree(cph_set_tree **out, const cph_kin_place *at, const char *file, cph_err *err)
@@ -268,7 +282,8 @@ cph_status cph_artefact_tree(cph_set_tree **out, const char **name, const cph_ki
     uint64_t size;
     cph_set_tree *t;
     const char *tree = cph_artefact_tree_name(kind);
-    if (!tree) return cph_fail(err, CPH_NO, "%s: a %.*s has no set tree of its own", at->path, CPH_FMT(kind));
+    if (!tree)
+        return cph_fail(err, CPH_NO, "%s: a %.*s has no set tree of its own", at->path, CPH_FMT(kind));
     snprintf(root_name, sizeof root_name, "%s_root", tree);
     snprintf(size_name, sizeof size_name, "%s_size", tree);
     if (!cph_manifest_root(at->manifest, root_name, &sealed))

@@ -20,7 +20,8 @@ static bool names_work(const cph_json *line, cph_str urn)
 }
 
 /* *kept is set by the first line that tells of a copy whose other text stayed. */
-static cph_status look_through(cph_lines *l, const char *path, cph_str urn, cph_arena *a, cph_str *kept, cph_err *err)
+static cph_status look_through(cph_lines *l, const char *path, cph_str urn, cph_arena *a, cph_str *kept,
+                               cph_err *err)
 {
     cph_arena one;
     cph_str line;
@@ -39,7 +40,8 @@ static cph_status look_through(cph_lines *l, const char *path, cph_str urn, cph_
     return s == CPH_END ? CPH_OK : s;
 }
 
-cph_status cph_dropped_copy_of(const cph_kin_place *corpus, cph_str urn, cph_arena *a, cph_str *kept, cph_err *err)
+cph_status cph_dropped_copy_of(const cph_kin_place *corpus, cph_str urn, cph_arena *a, cph_str *kept,
+                               cph_err *err)
 {
     char path[CPH_PATH_MAX];
     cph_lines *l;

@@ -142,11 +142,13 @@ static cph_status walk_dir(cph_kin *k, const char *dir, unsigned depth, size_t *
     char path[CPH_PATH_MAX];
     place *p;
     if ((*n_dirs)++ >= MAX_DIRS) return CPH_OK;
-    if (cph_path_join(path, dir, CPH_MANIFEST_NAME, NULL) == CPH_OK && cph_file_kind_of(path) == CPH_FILE_REGULAR) {
+    if (cph_path_join(path, dir, CPH_MANIFEST_NAME, NULL) == CPH_OK &&
+        cph_file_kind_of(path) == CPH_FILE_REGULAR) {
         cph_status s = take(k, dir, &p, NULL);
         return s == CPH_NOMEM ? cph_fail(err, s, "%s: no memory for the search of parents", dir) : CPH_OK;
     }
-    if (cph_path_join(path, dir, "collection.db", NULL) == CPH_OK && cph_file_kind_of(path) == CPH_FILE_REGULAR) {
+    if (cph_path_join(path, dir, "collection.db", NULL) == CPH_OK &&
+        cph_file_kind_of(path) == CPH_FILE_REGULAR) {
         if (cph_path_join(path, dir, "snapshots", NULL) != CPH_OK) return CPH_OK;
         return list_below(k, path, 0, n_dirs, err);
     }
@@ -217,12 +219,13 @@ static void try_run_paths(cph_kin *k, const cph_kin_place *child, const cph_dige
         memcpy(path, s.p, s.n);
         path[s.n] = 0;
         try_path(k, path, want);
-        if (path[0] != '/' && cph_path_join(beside, child->path, path, NULL) == CPH_OK) try_path(k, beside, want);
+        if (path[0] != '/' && cph_path_join(beside, child->path, path, NULL) == CPH_OK)
+            try_path(k, beside, want);
     }
 }
 
-cph_status cph_kin_parent(cph_kin *k, const cph_kin_place *child, const cph_parent *parent, cph_kin_place *out,
-                          cph_err *err)
+cph_status cph_kin_parent(cph_kin *k, const cph_kin_place *child, const cph_parent *parent,
+                          cph_kin_place *out, cph_err *err)
 {
     char cite[64];
     if (!cph_str_is(parent->kind, "external")) {
@@ -245,7 +248,8 @@ bool cph_kin_collection(const char *snapshot_path, char out[CPH_PATH_MAX])
     if (!cph_str_is(cph_path_base(dir), "snapshots")) return false;
     dir = cph_path_dir(dir);
     snprintf(path, sizeof path, "%.*s", CPH_FMT(dir));
-    if (cph_path_join(db, path, "collection.db", NULL) != CPH_OK || cph_file_kind_of(db) != CPH_FILE_REGULAR)
+    if (cph_path_join(db, path, "collection.db", NULL) != CPH_OK ||
+        cph_file_kind_of(db) != CPH_FILE_REGULAR)
         return false;
     memcpy(out, path, sizeof path);
     return true;

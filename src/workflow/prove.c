@@ -53,7 +53,8 @@ static cph_status collect(ancestry *x, cph_arena *a, cph_err *err)
             CPH_TRY(s);
             for (size_t j = 0; j < x->n; j++) there |= x->at[j].path == place.path;
             if (there) continue;
-            if (x->n == MAX_ANCESTRY) return cph_fail(err, CPH_NOMEM, "%s: more than %d ancestors", x->at[0].path, MAX_ANCESTRY);
+            if (x->n == MAX_ANCESTRY)
+                return cph_fail(err, CPH_NOMEM, "%s: more than %d ancestors", x->at[0].path, MAX_ANCESTRY);
             x->at[x->n++] = place;
         }
     }
@@ -62,10 +63,11 @@ static cph_status collect(ancestry *x, cph_arena *a, cph_err *err)
 
 /* ---- one tree ---- */
 
-typedef cph_status (*prove_fn)(cph_proof *out, const cph_set_tree *t, cph_str name, cph_arena *a, cph_err *err);
+typedef cph_status (*prove_fn)(cph_proof *out, const cph_set_tree *t, cph_str name, cph_arena *a,
+                               cph_err *err);
 
-static cph_status prove_in(const cph_kin_place *at, prove_fn prove, cph_str name, cph_arena *a, cph_proof *out,
-                           cph_err *err)
+static cph_status prove_in(const cph_kin_place *at, prove_fn prove, cph_str name, cph_arena *a,
+                           cph_proof *out, cph_err *err)
 {
     cph_set_tree *t;
     const char *tree;
@@ -78,14 +80,18 @@ static cph_status prove_in(const cph_kin_place *at, prove_fn prove, cph_str name
     return cph_arena_str(a, &out->artefact_kind, cph_manifest_kind(at->manifest), err);
 }
 
-static bool has_tree(const cph_kin_place *at) { return cph_artefact_tree_name(cph_manifest_kind(at->manifest)) != NULL; }
+static bool has_tree(const cph_kin_place *at)
+{
+    return cph_artefact_tree_name(cph_manifest_kind(at->manifest)) != NULL;
+}
 
 /* ---- in ---- */
 
-static cph_status refuse(cph_prove_answer *out, cph_arena *a, const cph_prove_ask *ask, cph_err *err, const char *fmt, ...)
-    CPH_PRINTF(5, 6);
+static cph_status refuse(cph_prove_answer *out, cph_arena *a, const cph_prove_ask *ask, cph_err *err,
+                         const char *fmt, ...) CPH_PRINTF(5, 6);
 
-static cph_status refuse(cph_prove_answer *out, cph_arena *a, const cph_prove_ask *ask, cph_err *err, const char *fmt, ...)
+static cph_status refuse(cph_prove_answer *out, cph_arena *a, const cph_prove_ask *ask, cph_err *err,
+                         const char *fmt, ...)
 {
     char reason[300];
     va_list args;
@@ -97,18 +103,21 @@ static cph_status refuse(cph_prove_answer *out, cph_arena *a, const cph_prove_as
     return cph_prove_refusal(out, a, ask, err);
 }
 
-static cph_status prove_present(const cph_prove_ask *ask, ancestry *x, cph_arena *a, cph_prove_answer *out, cph_err *err)
+static cph_status prove_present(const cph_prove_ask *ask, ancestry *x, cph_arena *a, cph_prove_answer *out,
+                                cph_err *err)
 {
     cph_proof p;
     cph_err local = {.status = CPH_OK};
     prove_fn prove = ask->about == CPH_PROVE_WORK ? cph_prove_work : cph_prove_document;
     size_t i = 0;
-    if (!has_tree(&x->at[0])) CPH_TRY(collect(x, a, err)); /* a tokenizer's or index's works are its corpus's */
+    if (!has_tree(&x->at[0]))
+        CPH_TRY(collect(x, a, err)); /* a tokenizer's or index's works are its corpus's */
     while (i < x->n && !has_tree(&x->at[i])) i++;
     if (i == x->n) return cph_fail(err, CPH_NO, "%s: no set tree is reachable from it", ask->path);
     cph_status s = prove_in(&x->at[i], prove, ask->name, a, &p, &local);
     const char *file = cph_artefact_tree_file(cph_manifest_kind(x->at[i].manifest));
-    if (s == CPH_NO && file && !cph_artefact_has_file(&x->at[i], file)) return refuse(out, a, ask, err, "leaves-withheld");
+    if (s == CPH_NO && file && !cph_artefact_has_file(&x->at[i], file))
+        return refuse(out, a, ask, err, "leaves-withheld");
     if (s == CPH_NO) return refuse(out, a, ask, err, "absent");
     if (s != CPH_OK) {
         if (err) *err = local;
@@ -119,8 +128,8 @@ static cph_status prove_present(const cph_prove_ask *ask, ancestry *x, cph_arena
 
 /* ---- out ---- */
 
-static cph_status same_text(const ancestry *x, const cph_prove_ask *ask, cph_arena *a, cph_prove_answer *out,
-                            bool *refused, cph_err *err)
+static cph_status same_text(const ancestry *x, const cph_prove_ask *ask, cph_arena *a,
+                            cph_prove_answer *out, bool *refused, cph_err *err)
 {
     for (size_t i = 0; i < x->n && !*refused; i++) {
         cph_str kept = {"", 0};
@@ -137,7 +146,8 @@ static cph_status same_text(const ancestry *x, const cph_prove_ask *ask, cph_are
     return CPH_OK;
 }
 
-static cph_status prove_out(const cph_prove_ask *ask, ancestry *x, cph_arena *a, cph_prove_answer *out, cph_err *err)
+static cph_status prove_out(const cph_prove_ask *ask, ancestry *x, cph_arena *a, cph_prove_answer *out,
+                            cph_err *err)
 {
     void *mem;
     size_t n = 0;
@@ -152,7 +162,8 @@ static cph_status prove_out(const cph_prove_ask *ask, ancestry *x, cph_arena *a,
         if (!has_tree(&x->at[i])) continue;
         cph_artefact_cite(cph_manifest_kind(x->at[i].manifest), &d, cite);
         const char *file = cph_artefact_tree_file(cph_manifest_kind(x->at[i].manifest));
-        if (file && !cph_artefact_has_file(&x->at[i], file)) return refuse(out, a, ask, err, "leaves-withheld %s", cite);
+        if (file && !cph_artefact_has_file(&x->at[i], file))
+            return refuse(out, a, ask, err, "leaves-withheld %s", cite);
         cph_status s = prove_in(&x->at[i], cph_prove_absent, ask->name, a, &proofs[n], &local);
         if (s == CPH_NO) return refuse(out, a, ask, err, "present %s", cite);
         if (s != CPH_OK) {
@@ -180,7 +191,8 @@ cph_status cph_prove(const cph_prove_ask *ask, cph_arena *a, cph_prove_answer *o
     cph_status s = cph_kin_at(x->kin, ask->path, &x->at[0], err);
     x->n = 1;
     if (s == CPH_OK)
-        s = ask->about == CPH_PROVE_ABSENT ? prove_out(ask, x, a, &answer, err) : prove_present(ask, x, a, &answer, err);
+        s = ask->about == CPH_PROVE_ABSENT ? prove_out(ask, x, a, &answer, err)
+                                           : prove_present(ask, x, a, &answer, err);
     cph_kin_close(x->kin);
     if (s == CPH_OK) *out = answer;
     return s;

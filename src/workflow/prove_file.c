@@ -11,10 +11,10 @@
 
 #include "prove_in.h"
 
-#define TRAP_MANIFEST                                                                              \
-    "speaks of the manifest, not of the weights: the run was not replayed"
-#define TRAP_URN                                                                                   \
-    "speaks of this URN: another edition or a quotation is another question; no content report goes with it"
+#define TRAP_MANIFEST "speaks of the manifest, not of the weights: the run was not replayed"
+#define TRAP_URN \
+    "speaks of this URN: another edition or a quotation is another question; no content report goes with " \
+    "it"
 
 static cph_status add_notes(cph_json *file, cph_arena *a, cph_err *err)
 {
@@ -38,8 +38,10 @@ static cph_status say_place(cph_buf *b, const cph_proof *p, cph_err *err)
     unsigned long long n = p->size;
     switch (p->kind) {
     case CPH_PROOF_EMPTY: return cph_buf_z(b, "the tree is empty", err);
-    case CPH_PROOF_BEFORE_FIRST: return cph_buf_printf(b, err, "it would stand before the first of %llu leaves", n);
-    case CPH_PROOF_AFTER_LAST: return cph_buf_printf(b, err, "it would stand after the last of %llu leaves", n);
+    case CPH_PROOF_BEFORE_FIRST:
+        return cph_buf_printf(b, err, "it would stand before the first of %llu leaves", n);
+    case CPH_PROOF_AFTER_LAST:
+        return cph_buf_printf(b, err, "it would stand after the last of %llu leaves", n);
     case CPH_PROOF_BETWEEN:
         return cph_buf_printf(b, err, "it would stand between leaves %llu and %llu of %llu",
                               (unsigned long long)p->left->index, (unsigned long long)p->right->index, n);
@@ -72,8 +74,9 @@ static cph_status say_feeding(cph_buf *b, const cph_proof *p, cph_err *err)
         if (l.last_step > last) last = l.last_step;
     }
     if (tokens && last)
-        return cph_buf_printf(b, err, "  %llu tokens of it were fed, in steps %llu to %llu\n", (unsigned long long)tokens,
-                              (unsigned long long)first, (unsigned long long)last);
+        return cph_buf_printf(b, err, "  %llu tokens of it were fed, in steps %llu to %llu\n",
+                              (unsigned long long)tokens, (unsigned long long)first,
+                              (unsigned long long)last);
     return tokens ? cph_buf_printf(b, err, "  %llu tokens\n", (unsigned long long)tokens) : CPH_OK;
 }
 
@@ -86,21 +89,26 @@ static cph_str target_of(const cph_proof *p)
 
 static cph_status say_all(cph_buf *b, const cph_proof *proofs, size_t n, cph_err *err)
 {
-    CPH_TRY(cph_buf_printf(b, err, "%s %.*s\n", is_absence(proofs) ? "out:" : "in: ", CPH_FMT(target_of(proofs))));
+    CPH_TRY(cph_buf_printf(b, err, "%s %.*s\n",
+                           is_absence(proofs) ? "out:" : "in: ", CPH_FMT(target_of(proofs))));
     for (size_t i = 0; i < n; i++) CPH_TRY(say_tree(b, &proofs[i], err));
     if (!is_absence(proofs)) CPH_TRY(say_feeding(b, proofs, err));
     return cph_buf_z(b, "  " TRAP_MANIFEST "\n  " TRAP_URN "\n", err);
 }
 
 /* `own_word`: nobody named the root, so the file's own is believed. */
-static cph_status explain(cph_str *out, cph_arena *a, const cph_proof *proofs, size_t n, bool own_word, cph_err *err)
+static cph_status explain(cph_str *out, cph_arena *a, const cph_proof *proofs, size_t n, bool own_word,
+                          cph_err *err)
 {
     cph_buf b;
     cph_buf_init(&b, (size_t)1 << 22);
     cph_status s = say_all(&b, proofs, n, err);
     if (s == CPH_OK && own_word)
-        s = cph_buf_z(&b, "  root and size are the file's own word: compare them with the sealed manifest, or give "
-                          "--root and --size\n", err);
+        s = cph_buf_z(
+            &b,
+            "  root and size are the file's own word: compare them with the sealed manifest, or give "
+            "--root and --size\n",
+            err);
     if (s == CPH_OK) s = cph_arena_str(a, out, cph_buf_view(&b), err);
     cph_buf_release(&b);
     return s;
@@ -122,13 +130,14 @@ static cph_status name_artefact(cph_json *file, cph_arena *a, const cph_kin_plac
     return cph_json_set(file, a, "artefact", v, err);
 }
 
-cph_status cph_prove_file(cph_prove_answer *out, cph_arena *a, const cph_prove_ask *ask, const cph_kin_place *artefact,
-                          const cph_proof *proofs, size_t n, cph_err *err)
+cph_status cph_prove_file(cph_prove_answer *out, cph_arena *a, const cph_prove_ask *ask,
+                          const cph_kin_place *artefact, const cph_proof *proofs, size_t n, cph_err *err)
 {
     cph_json *file, *more, *v;
     cph_prove_answer answer = {.holds = true, .reason = {"", 0}};
     CPH_TRY(cph_proof_json(&file, a, &proofs[0], err));
-    CPH_TRY(cph_json_set_str(file, a, "answer", ask->about == CPH_PROVE_ABSENT ? CPH_STR("out") : CPH_STR("in"), err));
+    CPH_TRY(cph_json_set_str(file, a, "answer",
+                             ask->about == CPH_PROVE_ABSENT ? CPH_STR("out") : CPH_STR("in"), err));
     CPH_TRY(name_artefact(file, a, artefact, err));
     CPH_TRY(add_notes(file, a, err));
     if (ask->about == CPH_PROVE_ABSENT) {
@@ -154,7 +163,8 @@ static const struct {
     {"unreachable", "an ancestor is not here, so nobody can look into it; name its place with --parents"},
     {"same-text-as", "a document of this work was dropped as a copy; its text is in, under this other id"},
     {"leaves-withheld", "the leaves are not in this copy; ask whoever published it"},
-    {"drop-log-withheld", "the drop log is not in this copy: a document of the work may be in under another id"},
+    {"drop-log-withheld",
+     "the drop log is not in this copy: a document of the work may be in under another id"},
 };
 
 cph_status cph_prove_refusal(cph_prove_answer *out, cph_arena *a, const cph_prove_ask *ask, cph_err *err)
@@ -172,8 +182,8 @@ cph_status cph_prove_refusal(cph_prove_answer *out, cph_arena *a, const cph_prov
     CPH_TRY(cph_json_set_str(file, a, "reason", out->reason, err));
     CPH_TRY(add_notes(file, a, err));
     out->file = file;
-    return cph_arena_printf(a, &out->explain, err, "no: it cannot be shown that %s: %.*s\n  %.*s\n  %s\n", asked[ask->about],
-                            CPH_FMT(ask->name), CPH_FMT(out->reason), words);
+    return cph_arena_printf(a, &out->explain, err, "no: it cannot be shown that %s: %.*s\n  %.*s\n  %s\n",
+                            asked[ask->about], CPH_FMT(ask->name), CPH_FMT(out->reason), words);
 }
 
 /* ---- checking ---- */
@@ -181,7 +191,8 @@ cph_status cph_prove_refusal(cph_prove_answer *out, cph_arena *a, const cph_prov
 static cph_status same_target(const cph_proof *p, const cph_proof *first, cph_err *err)
 {
     if (!is_absence(p) || cph_digest_cmp(&p->target_wkey, &first->target_wkey) != 0)
-        return cph_fail(err, CPH_NO, "the proof does not hold: an ancestor's proof is about something else");
+        return cph_fail(err, CPH_NO,
+                        "the proof does not hold: an ancestor's proof is about something else");
     return CPH_OK;
 }
 
@@ -189,20 +200,24 @@ static cph_status parse_all(const cph_json *file, cph_arena *a, cph_proof **out,
 {
     const cph_json *more = cph_json_get(file, "ancestors");
     void *mem;
-    if (more && more->type != CPH_JSON_ARRAY) return cph_fail(err, CPH_DATA, "proof: ancestors is no array");
+    if (more && more->type != CPH_JSON_ARRAY)
+        return cph_fail(err, CPH_DATA, "proof: ancestors is no array");
     CPH_TRY(cph_arena_alloc0(a, &mem, (size_t)(more ? more->n : 0) + 1, sizeof(cph_proof), err));
     cph_proof *p = mem;
     *n = 0;
     CPH_TRY(cph_proof_parse(&p[(*n)++], a, file, err));
-    for (const cph_json *v = more ? more->first : NULL; v; v = v->next) CPH_TRY(cph_proof_parse(&p[(*n)++], a, v, err));
+    for (const cph_json *v = more ? more->first : NULL; v; v = v->next)
+        CPH_TRY(cph_proof_parse(&p[(*n)++], a, v, err));
     *out = p;
     return CPH_OK;
 }
 
-static cph_status check_all(const cph_proof *p, size_t n, const cph_digest *root, uint64_t size, cph_err *err)
+static cph_status check_all(const cph_proof *p, size_t n, const cph_digest *root, uint64_t size,
+                            cph_err *err)
 {
     if (root && (cph_digest_cmp(root, &p->root) != 0 || size != p->size))
-        return cph_fail(err, CPH_NO, "the proof does not hold: it is of another tree than the one you name");
+        return cph_fail(err, CPH_NO,
+                        "the proof does not hold: it is of another tree than the one you name");
     for (size_t i = 0; i < n; i++) {
         if (i) CPH_TRY(same_target(&p[i], p, err));
         CPH_TRY(cph_proof_check(&p[i], err));
@@ -210,8 +225,8 @@ static cph_status check_all(const cph_proof *p, size_t n, const cph_digest *root
     return CPH_OK;
 }
 
-cph_status cph_prove_check(const char *file, const cph_digest *root, uint64_t size, cph_arena *a, cph_prove_answer *out,
-                           cph_err *err)
+cph_status cph_prove_check(const char *file, const cph_digest *root, uint64_t size, cph_arena *a,
+                           cph_prove_answer *out, cph_err *err)
 {
     cph_json *v;
     cph_proof *p = NULL;

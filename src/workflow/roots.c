@@ -12,9 +12,9 @@
 
 #include "verify_in.h"
 
-/* Compares; `n` leaves (UINT64_MAX: the root is over no tree), counted under `size_name` where the manifest does. */
-static cph_status compare(cph_verifier *v, const cph_kin_place *at, const char *root, const cph_digest *found, uint64_t n,
-                          const char *size_name, cph_err *err)
+/* Compares; `n` leaves (UINT64_MAX: over no tree), which the manifest may count under `size_name`. */
+static cph_status compare(cph_verifier *v, const cph_kin_place *at, const char *root,
+                          const cph_digest *found, uint64_t n, const char *size_name, cph_err *err)
 {
     cph_digest sealed;
     uint64_t size;
@@ -24,16 +24,17 @@ static cph_status compare(cph_verifier *v, const cph_kin_place *at, const char *
     cph_digest_hex(&sealed, was);
     cph_digest_hex(found, is);
     if (cph_digest_cmp(&sealed, found) != 0)
-        return cph_verify_say(v, CPH_DAMAGED, root, err, "differs (sealed %.8s..., recomputed %.8s...)", was, is);
+        return cph_verify_say(v, CPH_DAMAGED, root, err, "differs (sealed %.8s..., recomputed %.8s...)",
+                              was, is);
     if (n == UINT64_MAX) return cph_verify_say(v, CPH_VERIFIED, root, err, "%.16s", is);
     if (size_name && cph_manifest_count(at->manifest, size_name, &size) && size != n)
-        return cph_verify_say(v, CPH_DAMAGED, root, err, "%llu leaves, and %s says %llu", (unsigned long long)n, size_name,
-                              (unsigned long long)size);
+        return cph_verify_say(v, CPH_DAMAGED, root, err, "%llu leaves, and %s says %llu",
+                              (unsigned long long)n, size_name, (unsigned long long)size);
     return cph_verify_say(v, CPH_VERIFIED, root, err, "%.16s from %llu leaves", is, (unsigned long long)n);
 }
 
-static cph_status compare_tree(cph_verifier *v, const cph_kin_place *at, const char *root, const cph_merkle *m,
-                               const char *size_name, cph_err *err)
+static cph_status compare_tree(cph_verifier *v, const cph_kin_place *at, const char *root,
+                               const cph_merkle *m, const char *size_name, cph_err *err)
 {
     cph_digest found = cph_merkle_root(m);
     return compare(v, at, root, &found, m->n, size_name, err);
@@ -53,15 +54,17 @@ static cph_status lines_root(cph_verifier *v, const cph_kin_place *at, const cha
     char path[CPH_PATH_MAX];
     cph_merkle m;
     cph_err local = {.status = CPH_OK};
-    if (!cph_artefact_has_file(at, file)) return cph_verify_say(v, CPH_ABSENT, root, err, "%s is not in this copy", file);
+    if (!cph_artefact_has_file(at, file))
+        return cph_verify_say(v, CPH_ABSENT, root, err, "%s is not in this copy", file);
     CPH_TRY(cph_path_join(path, at->path, file, err));
     cph_status s = cph_lines_root(&m, path, &local);
-    return s == CPH_OK ? compare_tree(v, at, root, &m, size_name, err) : cph_verify_fault(v, root, s, &local, err);
+    return s == CPH_OK ? compare_tree(v, at, root, &m, size_name, err)
+                       : cph_verify_fault(v, root, s, &local, err);
 }
 
 /* A root over a file of set leaves. */
-static cph_status leaves_root(cph_verifier *v, const cph_kin_place *at, const char *root, const char *size_name,
-                              cph_err *err)
+static cph_status leaves_root(cph_verifier *v, const cph_kin_place *at, const char *root,
+                              const char *size_name, cph_err *err)
 {
     char path[CPH_PATH_MAX];
     const char *file = cph_artefact_tree_file(cph_manifest_kind(at->manifest));
@@ -69,7 +72,8 @@ static cph_status leaves_root(cph_verifier *v, const cph_kin_place *at, const ch
     cph_digest sealed;
     cph_err local = {.status = CPH_OK};
     if (!cph_manifest_root(at->manifest, root, &sealed)) return CPH_OK;
-    if (!cph_artefact_has_file(at, file)) return cph_verify_say(v, CPH_ABSENT, root, err, "%s is not in this copy", file);
+    if (!cph_artefact_has_file(at, file))
+        return cph_verify_say(v, CPH_ABSENT, root, err, "%s is not in this copy", file);
     CPH_TRY(cph_path_join(path, at->path, file, err));
     cph_status s = cph_set_tree_read(&t, path, &local);
     if (s != CPH_OK) return cph_verify_fault(v, root, s, &local, err);
@@ -107,10 +111,12 @@ static cph_status order_root(cph_verifier *v, const cph_kin_place *at, cph_err *
         cph_parent p = cph_manifest_parent_at(at->manifest, i);
         cph_kin_place tokens;
         cph_err local = {.status = CPH_OK};
-        if (!cph_str_is(p.kind, "tokens") || cph_kin_parent(v->kin, at, &p, &tokens, &local) != CPH_OK) continue;
+        if (!cph_str_is(p.kind, "tokens") || cph_kin_parent(v->kin, at, &p, &tokens, &local) != CPH_OK)
+            continue;
         cph_status s = cph_train_verify(at->path, tokens.path, &local);
         if (s != CPH_OK) return cph_verify_fault(v, "order_root", s, &local, err);
-        return cph_verify_say(v, CPH_VERIFIED, "order_root", err, "and seen leaves, from the token set's order");
+        return cph_verify_say(v, CPH_VERIFIED, "order_root", err,
+                              "and seen leaves, from the token set's order");
     }
     return cph_verify_say(v, CPH_ABSENT, "order_root", err, "its token set is not reachable");
 }
@@ -118,7 +124,8 @@ static cph_status order_root(cph_verifier *v, const cph_kin_place *at, cph_err *
 cph_status cph_verify_roots(cph_verifier *v, const cph_kin_place *at, cph_err *err)
 {
     cph_str kind = cph_manifest_kind(at->manifest);
-    if (cph_str_is(kind, "snapshot")) return lines_root(v, at, "records_root", "rows.jsonl.zst", "records", err);
+    if (cph_str_is(kind, "snapshot"))
+        return lines_root(v, at, "records_root", "rows.jsonl.zst", "records", err);
     if (cph_str_is(kind, "corpus")) return corpus_roots(v, at, err);
     CPH_TRY(content_root(v, at, err));
     if (cph_str_is(kind, "tokens")) return leaves_root(v, at, "set_root", "set_size", err);
@@ -129,11 +136,12 @@ cph_status cph_verify_roots(cph_verifier *v, const cph_kin_place *at, cph_err *e
 
 /* ---- against parents ---- */
 
-static cph_status same_root(cph_verifier *v, const cph_kin_place *child, const char *name, const cph_kin_place *parent,
-                            const char *theirs, cph_err *err)
+static cph_status same_root(cph_verifier *v, const cph_kin_place *child, const char *name,
+                            const cph_kin_place *parent, const char *theirs, cph_err *err)
 {
     cph_digest mine, other;
-    if (!cph_manifest_root(child->manifest, name, &mine) || !cph_manifest_root(parent->manifest, theirs, &other))
+    if (!cph_manifest_root(child->manifest, name, &mine) ||
+        !cph_manifest_root(parent->manifest, theirs, &other))
         return CPH_OK;
     if (cph_digest_cmp(&mine, &other) == 0) return CPH_OK;
     return cph_verify_say(v, CPH_DAMAGED, name, err, "is not the %s of its parent %.*s", theirs,

@@ -52,7 +52,8 @@ cph_status cph_snapshot_rows(const cph_kin_place *at, cph_row_fn each, void *ctx
     CPH_TRY(cph_path_join(path, at->path, "rows.jsonl.zst", err));
     CPH_TRY(cph_lines_open(&l, path, CPH_LINE_MAX, err));
     cph_status s;
-    while ((s = cph_lines_next(l, &row, err)) == CPH_OK && (s = each(ctx, table_of(row), row, err)) == CPH_OK) {}
+    while ((s = cph_lines_next(l, &row, err)) == CPH_OK &&
+           (s = each(ctx, table_of(row), row, err)) == CPH_OK) {}
     cph_lines_close(l);
     return s == CPH_END ? CPH_OK : s;
 }
@@ -85,7 +86,9 @@ static cph_status show_external(cph_buf *b, const cph_show_ask *ask, cph_err *er
     cph_status s = cph_json_read(&config, &a, path, (uint64_t)1 << 24, err);
     cph_digest_hex(&root, hex);
     if (s == CPH_OK && !ask->json)
-        s = cph_buf_printf(b, err, "external   %.16s  %s\n           %.*s model, colophon: null: nobody says what it was made from\n",
+        s = cph_buf_printf(b, err,
+                           "external   %.16s  %s\n           %.*s model, colophon: null: nobody says what "
+                           "it was made from\n",
                            hex, ask->path, CPH_FMT(cph_json_get_str(config, "model_type")));
     if (s == CPH_OK && ask->json) {
         cph_jw w = cph_jw_on(b);
@@ -103,7 +106,8 @@ static cph_status show_external(cph_buf *b, const cph_show_ask *ask, cph_err *er
     return s;
 }
 
-static cph_status show_artefact(cph_buf *b, const cph_show_ask *ask, cph_arena *a, cph_kin *kin, cph_err *err)
+static cph_status show_artefact(cph_buf *b, const cph_show_ask *ask, cph_arena *a, cph_kin *kin,
+                                cph_err *err)
 {
     cph_kin_place at;
     cph_show_node *root;
@@ -118,9 +122,11 @@ cph_status cph_show(cph_buf *b, const cph_show_ask *ask, cph_err *err)
     cph_arena a;
     cph_kin *kin;
     size_t before = b->n;
-    bool dir = cph_file_kind_of(ask->path) == CPH_FILE_DIR, sealed = dir && holds(ask->path, CPH_MANIFEST_NAME);
+    bool dir = cph_file_kind_of(ask->path) == CPH_FILE_DIR,
+         sealed = dir && holds(ask->path, CPH_MANIFEST_NAME);
     if (dir && !sealed && holds(ask->path, "collection.db")) return cph_show_collection(b, ask, err);
-    if (dir && !sealed && !ask->work.n && holds(ask->path, "config.json")) return show_external(b, ask, err);
+    if (dir && !sealed && !ask->work.n && holds(ask->path, "config.json"))
+        return show_external(b, ask, err);
     cph_arena_init(&a, 0);
     cph_status s = cph_kin_open(&kin, ask->parents, ask->n_parents, err);
     if (s == CPH_OK) {

@@ -10,13 +10,13 @@
 
 #include "show_in.h"
 
-#define TEXT_OBJECTS 60  /* rows for people */
+#define TEXT_OBJECTS 60 /* rows for people */
 #define TEXT_PROBLEMS 20
 
 typedef struct listing {
-    cph_buf *b;      /* text: the table of objects */
-    cph_jw *j;       /* JSON: NULL for text */
-    cph_arena a;     /* of one object */
+    cph_buf *b;  /* text: the table of objects */
+    cph_jw *j;   /* JSON: NULL for text */
+    cph_arena a; /* of one object */
     uint64_t n_objects, n_pages, n_text, n_images, n_files, n_bytes, n_works, n_problems;
 } listing;
 
@@ -79,8 +79,9 @@ static cph_status text_object(listing *l, const cph_object_view *o, const cph_js
     if (l->n_objects > TEXT_OBJECTS) return CPH_OK;
     cph_str name = o->work_urn.n ? o->work_urn : o->source_id;
     CPH_TRY(put_cut(l->b, name, 40, true, err));
-    CPH_TRY(cph_buf_printf(l->b, err, "  %-11.*s %6s %6s %6s %8s  ", CPH_FMT(o->profile), cph_figure_of(o->n_pages).z,
-                           cph_figure_of(pages_with_text(meta, o)).z, cph_figure_of(o->n_images).z, cph_figure_of(o->n_problems).z));
+    CPH_TRY(cph_buf_printf(l->b, err, "  %-11.*s %6s %6s %6s %8s  ", CPH_FMT(o->profile),
+                           cph_figure_of(o->n_pages).z, cph_figure_of(pages_with_text(meta, o)).z,
+                           cph_figure_of(o->n_images).z, cph_figure_of(o->n_problems).z));
     CPH_TRY(put_cut(l->b, cph_json_get_str(meta, "title"), 40, false, err));
     return cph_buf_char(l->b, '\n', err);
 }
@@ -126,8 +127,8 @@ static cph_status each_problem(void *ctx, cph_str object, const cph_problem *p, 
         return CPH_OK;
     }
     if (l->n_problems > TEXT_PROBLEMS) return CPH_OK;
-    return cph_buf_printf(l->b, err, "  %.*s%s%.*s: %.*s: %.*s\n", CPH_FMT(p->file), p->place.n ? ", " : "", CPH_FMT(p->place),
-                          CPH_FMT(p->rule), CPH_FMT(p->sentence));
+    return cph_buf_printf(l->b, err, "  %.*s%s%.*s: %.*s: %.*s\n", CPH_FMT(p->file), p->place.n ? ", " : "",
+                          CPH_FMT(p->place), CPH_FMT(p->rule), CPH_FMT(p->sentence));
 }
 
 /* ---- the two forms ---- */
@@ -193,7 +194,8 @@ static cph_status say_sums(cph_buf *b, const listing *l, cph_collection *c, cph_
 static cph_status say_rest(cph_buf *b, uint64_t n, uint64_t shown, const char *of, cph_err *err)
 {
     if (n <= shown) return CPH_OK;
-    return cph_buf_printf(b, err, "  ... and %s more %s; --json lists them all\n", cph_figure_of(n - shown).z, of);
+    return cph_buf_printf(b, err, "  ... and %s more %s; --json lists them all\n",
+                          cph_figure_of(n - shown).z, of);
 }
 
 static cph_status as_text(cph_collection *c, cph_buf *b, cph_err *err)
@@ -209,8 +211,8 @@ static cph_status as_text(cph_collection *c, cph_buf *b, cph_err *err)
     if (s == CPH_OK) s = cph_collection_problems(c, each_problem, &l, err);
     if (s == CPH_OK) s = say_sums(b, &l, c, err);
     if (s == CPH_OK && l.n_objects)
-        s = cph_buf_printf(b, err, "\n%-40s  %-11s %6s %6s %6s %8s  %s\n", "work", "profile", "pages", "text", "images",
-                           "problems", "title");
+        s = cph_buf_printf(b, err, "\n%-40s  %-11s %6s %6s %6s %8s  %s\n", "work", "profile", "pages",
+                           "text", "images", "problems", "title");
     if (s == CPH_OK) s = cph_buf_str(b, cph_buf_view(&objects), err);
     if (s == CPH_OK) s = say_rest(b, l.n_objects, TEXT_OBJECTS, "objects", err);
     if (s == CPH_OK && l.n_problems) s = cph_buf_z(b, "\nproblems\n", err);

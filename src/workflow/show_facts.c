@@ -9,7 +9,8 @@
 
 #include "show_in.h"
 
-#define IMAGES_MAX_BYTES ((uint64_t)256 << 20) /* of a snapshot's rows, above which page images are not counted */
+#define IMAGES_MAX_BYTES \
+    ((uint64_t)256 << 20) /* of a snapshot's rows, above which page images are not counted */
 
 static const struct {
     const char *kind, *count, *one, *many;
@@ -71,7 +72,9 @@ static cph_status sizes(line *l, const cph_show_node *n, cph_err *err)
     const cph_json *identity = cph_manifest_identity(n->at.manifest);
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         uint64_t v;
-        if (!cph_str_is(n->kind, counts[i].kind) || !cph_manifest_count(n->at.manifest, counts[i].count, &v)) continue;
+        if (!cph_str_is(n->kind, counts[i].kind) ||
+            !cph_manifest_count(n->at.manifest, counts[i].count, &v))
+            continue;
         if (v == 0 && strcmp(counts[i].count, "revoked") == 0) continue;
         CPH_TRY(piece(l, err));
         CPH_TRY(cph_show_count(l->b, v, counts[i].one, counts[i].many, err));
@@ -104,7 +107,8 @@ static cph_status policy(cph_buf *b, const cph_json *identity, cph_err *err)
     const cph_json *p = cph_json_get(identity, "policy");
     cph_str as_of = cph_json_get_str(identity, "as_of");
     if (p) {
-        CPH_TRY(cph_buf_printf(b, err, "for %.*s (%.*s, %.*s, %.*s", CPH_FMT(cph_json_get_str(p, "purpose")),
+        CPH_TRY(cph_buf_printf(b, err, "for %.*s (%.*s, %.*s, %.*s",
+                               CPH_FMT(cph_json_get_str(p, "purpose")),
                                CPH_FMT(cph_json_get_str(p, "tier")), CPH_FMT(cph_json_get_str(p, "actor")),
                                CPH_FMT(cph_json_get_str(p, "forum"))));
         CPH_TRY(commerce(b, cph_json_get(p, "commercial"), err));
@@ -121,7 +125,8 @@ static cph_status use(line *l, const cph_show_node *n, const cph_show_node *chil
     cph_buf_init(&mine, 4096);
     cph_buf_init(&theirs, 4096);
     cph_status s = policy(&mine, cph_manifest_identity(n->at.manifest), err);
-    if (s == CPH_OK && child && child->at.manifest) s = policy(&theirs, cph_manifest_identity(child->at.manifest), err);
+    if (s == CPH_OK && child && child->at.manifest)
+        s = policy(&theirs, cph_manifest_identity(child->at.manifest), err);
     if (s == CPH_OK && mine.n && !cph_str_eq(cph_buf_view(&mine), cph_buf_view(&theirs))) {
         s = piece(l, err);
         if (s == CPH_OK) s = cph_buf_str(l->b, cph_buf_view(&mine), err);
@@ -151,8 +156,9 @@ static cph_status tally(const line *l, const cph_show_node *n, const cph_show_no
         (void)cph_json_u64(cph_json_get(r, "documents"), &documents);
         (void)cph_json_u64(cph_json_get(r, "words"), &words);
         CPH_TRY(cph_buf_printf(l->b, err, "%s%-6.*s %-8.*s %6s %-6s %6s %-10s %9s %s\n", l->prefix,
-                               CPH_FMT(cph_json_get_str(r, "decision")), CPH_FMT(cph_json_get_str(r, "rule")),
-                               cph_figure_of(works).z, works == 1 ? "work" : "works", cph_figure_of(documents).z,
+                               CPH_FMT(cph_json_get_str(r, "decision")),
+                               CPH_FMT(cph_json_get_str(r, "rule")), cph_figure_of(works).z,
+                               works == 1 ? "work" : "works", cph_figure_of(documents).z,
                                documents == 1 ? "document" : "documents", cph_figure_of(words).z,
                                words == 1 ? "word" : "words"));
     }
@@ -180,8 +186,8 @@ static cph_status from_above(line *l, const cph_show_node *n, cph_err *err)
     return CPH_OK;
 }
 
-cph_status cph_show_facts(cph_buf *b, const cph_show_node *n, const cph_show_node *child, const char *prefix,
-                          cph_err *err)
+cph_status cph_show_facts(cph_buf *b, const cph_show_node *n, const cph_show_node *child,
+                          const char *prefix, cph_err *err)
 {
     line l = {b, prefix, false};
     CPH_TRY(sizes(&l, n, err));

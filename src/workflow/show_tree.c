@@ -65,12 +65,14 @@ static cph_status add_parents(builder *x, cph_show_node *n, unsigned depth, cph_
     }
     for (cph_show_node *m = n->first; m; m = m->next) {
         m->again = is_drawn(x, &m->digest);
-        if (!m->again && x->n < sizeof x->drawn / sizeof *x->drawn) CPH_TRY(add_parents(x, m, depth + 1, err));
+        if (!m->again && x->n < sizeof x->drawn / sizeof *x->drawn)
+            CPH_TRY(add_parents(x, m, depth + 1, err));
     }
     return CPH_OK;
 }
 
-cph_status cph_show_tree(cph_show_node **out, cph_arena *a, cph_kin *kin, const cph_kin_place *at, cph_err *err)
+cph_status cph_show_tree(cph_show_node **out, cph_arena *a, cph_kin *kin, const cph_kin_place *at,
+                         cph_err *err)
 {
     void *mem;
     cph_show_node *root;
@@ -100,7 +102,8 @@ static cph_status head(cph_buf *b, const cph_show_node *n, cph_err *err)
     return cph_buf_printf(b, err, "%s\n", inside ? collection : n->at.path);
 }
 
-static cph_status draw(cph_buf *b, const cph_show_node *n, const cph_show_node *child, const char *prefix, cph_err *err)
+static cph_status draw(cph_buf *b, const cph_show_node *n, const cph_show_node *child, const char *prefix,
+                       cph_err *err)
 {
     char lines[8 * MAX_DEPTH], next[8 * MAX_DEPTH];
     const cph_show_node *last = NULL;

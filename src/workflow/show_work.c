@@ -172,7 +172,8 @@ static bool covers(const record *r, uint64_t order)
 {
     for (const cph_json *v = r->pages ? r->pages->first : NULL; v; v = v->next) {
         uint64_t from, to;
-        if (cph_json_u64(cph_json_at(v, 0), &from) && cph_json_u64(cph_json_at(v, 1), &to) && from <= order && order <= to)
+        if (cph_json_u64(cph_json_at(v, 0), &from) && cph_json_u64(cph_json_at(v, 1), &to) &&
+            from <= order && order <= to)
             return true;
     }
     return false;
@@ -197,8 +198,8 @@ static cph_status each_row(void *ctx, cph_str table, cph_str row, cph_err *err)
     cph_arena_init(&one, 0);
     cph_status s = cph_json_parse(&v, &one, row, "rows.jsonl.zst", NULL, err);
     cph_str key = s == CPH_OK ? cph_json_get_str(v, "_key") : CPH_STR(""), object;
-    if (s == CPH_OK && cph_str_split(&key, '\t', &object) && cph_json_u64(cph_json_get(v, "order"), &order) &&
-        is_wanted(w, object, order)) {
+    if (s == CPH_OK && cph_str_split(&key, '\t', &object) &&
+        cph_json_u64(cph_json_get(v, "order"), &order) && is_wanted(w, object, order)) {
         s = cph_arena_alloc0(w->a, &mem, 1, sizeof(page), err);
         page *p = s == CPH_OK ? mem : NULL;
         if (p) p->order = order;
@@ -283,7 +284,8 @@ static cph_status say_ranges(cph_buf *b, const record *r, cph_err *err)
         (void)cph_json_str(cph_json_at(v, 3), &last);
         CPH_TRY(cph_buf_printf(b, err, "%s%llu", comma, (unsigned long long)from));
         if (to != from) CPH_TRY(cph_buf_printf(b, err, "-%llu", (unsigned long long)to));
-        if (first.n && cph_str_eq(first, last)) CPH_TRY(cph_buf_printf(b, err, " (printed %.*s)", CPH_FMT(first)));
+        if (first.n && cph_str_eq(first, last))
+            CPH_TRY(cph_buf_printf(b, err, " (printed %.*s)", CPH_FMT(first)));
         if (first.n && !cph_str_eq(first, last))
             CPH_TRY(cph_buf_printf(b, err, " (printed %.*s-%.*s)", CPH_FMT(first), CPH_FMT(last)));
     }
@@ -297,8 +299,9 @@ static cph_status say_records(cph_buf *b, const way *w, cph_err *err)
     CPH_TRY(cph_show_count(b, w->n_records, "record", "records", err));
     CPH_TRY(cph_buf_char(b, '\n', err));
     for (const record *r = w->records; r; r = r->next) {
-        CPH_TRY(cph_buf_printf(b, err, "           %.*s\n             %.*s%s%.*s%s,", CPH_FMT(r->id), CPH_FMT(r->basis),
-                               r->rule.n ? " by " : "", CPH_FMT(r->rule), r->rule.n ? "" : " (rule withheld)"));
+        CPH_TRY(cph_buf_printf(b, err, "           %.*s\n             %.*s%s%.*s%s,", CPH_FMT(r->id),
+                               CPH_FMT(r->basis), r->rule.n ? " by " : "", CPH_FMT(r->rule),
+                               r->rule.n ? "" : " (rule withheld)"));
         CPH_TRY(say_ranges(b, r, err));
     }
     return CPH_OK;
@@ -313,7 +316,8 @@ static cph_status say_pages(cph_buf *b, const way *w, cph_err *err)
     CPH_TRY(cph_show_count(b, w->n_pages, "page", "pages", err));
     CPH_TRY(cph_buf_char(b, '\n', err));
     for (const page *p = w->pages; p; p = p->next) {
-        if (!cph_str_eq(object, p->object)) CPH_TRY(cph_buf_printf(b, err, "           object %.*s\n", CPH_FMT(p->object)));
+        if (!cph_str_eq(object, p->object))
+            CPH_TRY(cph_buf_printf(b, err, "           object %.*s\n", CPH_FMT(p->object)));
         object = p->object;
         CPH_TRY(cph_buf_printf(b, err, "             page %4llu  ", (unsigned long long)p->order));
         if (p->image.n)
@@ -328,7 +332,8 @@ static cph_status say_pages(cph_buf *b, const way *w, cph_err *err)
 static cph_status say_all(cph_buf *b, const way *w, cph_err *err)
 {
     cph_str title = w->records ? w->records->title : CPH_STR("");
-    CPH_TRY(cph_buf_printf(b, err, "%.*s%s%.*s\n", CPH_FMT(w->ask->work), title.n ? "  " : "", CPH_FMT(title)));
+    CPH_TRY(
+        cph_buf_printf(b, err, "%.*s%s%.*s\n", CPH_FMT(w->ask->work), title.n ? "  " : "", CPH_FMT(title)));
     CPH_TRY(say_leaves(b, w, err));
     CPH_TRY(say_records(b, w, err));
     return say_pages(b, w, err);
@@ -429,10 +434,14 @@ static cph_status json_all(cph_buf *b, const way *w, cph_err *err)
     return cph_buf_char(b, '\n', err);
 }
 
-cph_status cph_show_work(cph_buf *b, const cph_show_ask *ask, cph_arena *a, cph_kin *kin, const cph_show_node *root,
-                         cph_err *err)
+cph_status cph_show_work(cph_buf *b, const cph_show_ask *ask, cph_arena *a, cph_kin *kin,
+                         const cph_show_node *root, cph_err *err)
 {
-    way w = {.a = a, .ask = ask, .kin = kin, .root = root, .corpus = find(root, "corpus"),
+    way w = {.a = a,
+             .ask = ask,
+             .kin = kin,
+             .root = root,
+             .corpus = find(root, "corpus"),
              .snapshot = find(root, "snapshot")};
     w.records_end = &w.records;
     w.pages_end = &w.pages;
@@ -441,7 +450,8 @@ cph_status cph_show_work(cph_buf *b, const cph_show_ask *ask, cph_arena *a, cph_
     CPH_TRY(read_pages(&w, err));
     if (!w.n_leaves && !w.n_records) {
         cph_fail(err, CPH_NO, "%s: holds nothing of %.*s", ask->path, CPH_FMT(ask->work));
-        if (err) cph_hint(err, "to prove it: colophon prove %s --absent %.*s", ask->path, CPH_FMT(ask->work));
+        if (err)
+            cph_hint(err, "to prove it: colophon prove %s --absent %.*s", ask->path, CPH_FMT(ask->work));
         return CPH_NO;
     }
     return ask->json ? json_all(b, &w, err) : say_all(b, &w, err);

@@ -16,7 +16,8 @@
 
 /* ---- rows ---- */
 
-static cph_status add_row(cph_verifier *v, cph_verdict_grade grade, cph_str subject, cph_str what, cph_err *err)
+static cph_status add_row(cph_verifier *v, cph_verdict_grade grade, cph_str subject, cph_str what,
+                          cph_err *err)
 {
     void *mem;
     CPH_TRY(cph_arena_alloc0(v->a, &mem, 1, sizeof(cph_verify_link), err));
@@ -44,9 +45,11 @@ cph_status cph_verify_say(cph_verifier *v, cph_verdict_grade grade, const char *
     return add_row(v, grade, cph_str_of(subject), cph_str_of(what), err);
 }
 
-cph_status cph_verify_fault(cph_verifier *v, const char *subject, cph_status s, const cph_err *found, cph_err *err)
+cph_status cph_verify_fault(cph_verifier *v, const char *subject, cph_status s, const cph_err *found,
+                            cph_err *err)
 {
-    if (s == CPH_DATA || s == CPH_NO) return cph_verify_say(v, CPH_DAMAGED, subject, err, "%s", found->what);
+    if (s == CPH_DATA || s == CPH_NO)
+        return cph_verify_say(v, CPH_DAMAGED, subject, err, "%s", found->what);
     if (err) *err = *found;
     return s;
 }
@@ -56,8 +59,7 @@ cph_status cph_verify_fault(cph_verifier *v, const char *subject, cph_status s, 
 static cph_status enqueue(cph_verifier *v, cph_kin_place at, cph_err *err)
 {
     for (uint32_t i = 0; i < v->n; i++)
-        if (v->places[i].manifest && at.manifest &&
-            strcmp(v->places[i].path, at.path) == 0) return CPH_OK;
+        if (v->places[i].manifest && at.manifest && strcmp(v->places[i].path, at.path) == 0) return CPH_OK;
     if (v->n == v->cap) {
         uint32_t cap = v->cap ? v->cap * 2 : 16;
         void *p = v->places, *q = v->artefacts;
@@ -100,10 +102,12 @@ static cph_status check_files(cph_verifier *v, const cph_kin_place *at, cph_err 
     v->report.n_bytes += r.n_bytes;
     cph_format_bytes(r.n_bytes, size);
     if (r.n_absent)
-        CPH_TRY(cph_verify_say(v, CPH_ABSENT, "files", err, "%llu private files are withheld from this published copy",
+        CPH_TRY(cph_verify_say(v, CPH_ABSENT, "files", err,
+                               "%llu private files are withheld from this published copy",
                                (unsigned long long)r.n_absent));
     if (r.n_damaged) return CPH_OK;
-    return cph_verify_say(v, CPH_VERIFIED, "files", err, "%llu, %s", (unsigned long long)(r.n_files - r.n_absent), size);
+    return cph_verify_say(v, CPH_VERIFIED, "files", err, "%llu, %s",
+                          (unsigned long long)(r.n_files - r.n_absent), size);
 }
 
 static cph_status check_signatures(cph_verifier *v, const cph_kin_place *at, cph_err *err)
@@ -154,14 +158,16 @@ static cph_status check_one(cph_verifier *v, cph_err *err)
 /* ---- the whole ---- */
 
 /* The manifest itself is missing or damaged: that is all that can be said. */
-static cph_status without_manifest(cph_verifier *v, const char *path, cph_status s, const cph_err *found, cph_err *err)
+static cph_status without_manifest(cph_verifier *v, const char *path, cph_status s, const cph_err *found,
+                                   cph_err *err)
 {
     if (s != CPH_DATA && s != CPH_NO) {
         if (err) *err = *found;
         return s;
     }
     CPH_TRY(enqueue(v, (cph_kin_place){path, NULL}, err));
-    return s == CPH_NO ? cph_verify_say(v, CPH_DAMAGED, CPH_MANIFEST_NAME, err, "is missing: nothing is sealed here")
+    return s == CPH_NO ? cph_verify_say(v, CPH_DAMAGED, CPH_MANIFEST_NAME, err,
+                                        "is missing: nothing is sealed here")
                        : cph_verify_say(v, CPH_DAMAGED, CPH_MANIFEST_NAME, err, "%s", found->what);
 }
 

@@ -19,7 +19,8 @@ static cph_status head(cph_buf *b, const cph_verify_artefact *a, cph_err *err)
 
 static cph_status row(cph_buf *b, const cph_verify_row *r, cph_err *err)
 {
-    return cph_buf_printf(b, err, "  %-7s  %-17.*s %.*s\n", marks[r->grade], CPH_FMT(r->subject), CPH_FMT(r->what));
+    return cph_buf_printf(b, err, "  %-7s  %-17.*s %.*s\n", marks[r->grade], CPH_FMT(r->subject),
+                          CPH_FMT(r->what));
 }
 
 /* The rows of one artefact; of damaged ones the first, unless all are wanted. */
@@ -34,7 +35,8 @@ static cph_status paragraph(cph_buf *b, const cph_verify_report *r, uint32_t i, 
         CPH_TRY(row(b, at, err));
     }
     if (n > 1 && !all)
-        CPH_TRY(cph_buf_printf(b, err, "  %-7s  %llu more differ; --list names them all\n", "", (unsigned long long)(n - 1)));
+        CPH_TRY(cph_buf_printf(b, err, "  %-7s  %llu more differ; --list names them all\n", "",
+                               (unsigned long long)(n - 1)));
     return CPH_OK;
 }
 
@@ -47,14 +49,16 @@ cph_status cph_verify_text(cph_buf *b, const cph_verify_report *r, bool all, cph
     }
     cph_format_bytes(r->n_bytes, size);
     CPH_TRY(cph_buf_printf(b, err, "\n%u %s, %llu files, %s: ", r->n_artefacts,
-                           r->n_artefacts == 1 ? "artefact" : "artefacts", (unsigned long long)r->n_files, size));
+                           r->n_artefacts == 1 ? "artefact" : "artefacts", (unsigned long long)r->n_files,
+                           size));
     if (r->n_damaged)
         CPH_TRY(cph_buf_printf(b, err, "%llu %s\n", (unsigned long long)r->n_damaged,
                                r->n_damaged == 1 ? "thing differs" : "things differ"));
     else
         CPH_TRY(cph_buf_z(b, "everything that is here is as it was sealed\n", err));
     if (r->n_absent)
-        CPH_TRY(cph_buf_printf(b, err, "%llu could not be checked here (marked -)\n", (unsigned long long)r->n_absent));
+        CPH_TRY(cph_buf_printf(b, err, "%llu could not be checked here (marked -)\n",
+                               (unsigned long long)r->n_absent));
     return CPH_OK;
 }
 

@@ -41,9 +41,12 @@ static cph_digest seal_at(const char *dir, bool published)
     must(cph_identity_slots(identity, &arena, 1, err));
     must(cph_identity_tree(identity, &arena, "set", &parent, 7, err));
     must(cph_identity_count(identity, &arena, "steps", 12, err));
-    must(cph_identity_tally(identity, &arena, &(cph_tally_row){CPH_STR("RR-163"), CPH_STR("DENY"), 1, 2, 3}, err));
-    must(cph_identity_tally(identity, &arena, &(cph_tally_row){CPH_STR("RR-020"), CPH_STR("ALLOW"), 4, 5, 6}, err));
-    must(cph_identity_tally(identity, &arena, &(cph_tally_row){CPH_STR("RR-163"), CPH_STR("DENY"), 1, 1, 1}, err));
+    must(cph_identity_tally(identity, &arena, &(cph_tally_row){CPH_STR("RR-163"), CPH_STR("DENY"), 1, 2, 3},
+                            err));
+    must(cph_identity_tally(identity, &arena,
+                            &(cph_tally_row){CPH_STR("RR-020"), CPH_STR("ALLOW"), 4, 5, 6}, err));
+    must(cph_identity_tally(identity, &arena, &(cph_tally_row){CPH_STR("RR-163"), CPH_STR("DENY"), 1, 1, 1},
+                            err));
     must(cph_run_new(&run, &arena, 1795392000, err));
     must(cph_run_path(run, &arena, "corpus", CPH_STR("../corpus"), err));
     if (published) {
@@ -51,8 +54,12 @@ static cph_digest seal_at(const char *dir, bool published)
         must(cph_json_set_str(run, &arena, "toolkit", CPH_STR("colophon test"), err));
     }
     const char *const private_files[] = {"seen.leaves.zst", NULL}, *const outside[] = {"README.md", NULL};
-    cph_seal seal = {.kind = "model", .identity = identity, .run = run, .content_root = true,
-                     .outside_content = outside, .private_files = private_files};
+    cph_seal seal = {.kind = "model",
+                     .identity = identity,
+                     .run = run,
+                     .content_root = true,
+                     .outside_content = outside,
+                     .private_files = private_files};
     must(cph_seal_write(dir, &arena, &seal, &d, err));
     return d;
 }
@@ -189,7 +196,6 @@ static cph_json *value(const char *text)
     return v;
 }
 
-
 static cph_json *member(const cph_json *m, const char *key)
 {
     return (cph_json *)(uintptr_t)cph_json_get(m, key); /* the test's own tree */
@@ -208,7 +214,8 @@ static cph_status open_what(const char *dir, char what[512])
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static const struct {
-    const char *object; /* "": the manifest; "identity"; "row": the first of files; "tally", "parent" likewise */
+    const char
+        *object; /* "": the manifest; "identity"; "row": the first of files; "tally", "parent" likewise */
     const char *key, *text; /* NULL: the key is taken out */
     const char *expected;
 } faults[] = {
@@ -227,18 +234,22 @@ static const struct {
     {"identity", "versions", "[]", "versions: is no object"},
     {"identity", "roots", NULL, "identity.roots: is no object"},
     {"identity", "roots", "{\"set_root\":\"abc\"}", "identity.roots: holds what is no digest"},
-    {"identity", "roots", "{\"set_root\":\"0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef\"}",
+    {"identity", "roots",
+     "{\"set_root\":\"0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef\"}",
      "identity.roots: holds what is no digest"},
     {"identity", "counts", "{\"n\":-1}", "identity.counts: holds what is no count"},
     {"identity", "parents", NULL, "identity.parents: is no array"},
     {"identity", "parents", "[{\"role\":\"a\",\"kind\":\"corpus\"}]", "a row lacks role, kind or digest"},
     {"identity", "parents",
-     "[{\"role\":\"b\",\"kind\":\"corpus\",\"digest\":\"" HEX "\"},{\"role\":\"a\",\"kind\":\"corpus\",\"digest\":\"" HEX "\"}]",
+     "[{\"role\":\"b\",\"kind\":\"corpus\",\"digest\":\"" HEX
+     "\"},{\"role\":\"a\",\"kind\":\"corpus\",\"digest\":\"" HEX "\"}]",
      "identity.parents: is not sorted"},
     {"identity", "parents",
-     "[{\"role\":\"a\",\"kind\":\"corpus\",\"digest\":\"" HEX "\"},{\"role\":\"a\",\"kind\":\"corpus\",\"digest\":\"" HEX "\"}]",
+     "[{\"role\":\"a\",\"kind\":\"corpus\",\"digest\":\"" HEX
+     "\"},{\"role\":\"a\",\"kind\":\"corpus\",\"digest\":\"" HEX "\"}]",
      "identity.parents: is not sorted"},
-    {"identity", "tally", "[{\"rule\":\"a\",\"decision\":\"b\",\"works\":1}]", "a row lacks works, documents or words"},
+    {"identity", "tally", "[{\"rule\":\"a\",\"decision\":\"b\",\"works\":1}]",
+     "a row lacks works, documents or words"},
     {"identity", "tally",
      "[{\"rule\":\"b\",\"decision\":\"b\",\"works\":1,\"documents\":1,\"words\":1},"
      "{\"rule\":\"a\",\"decision\":\"b\",\"works\":1,\"documents\":1,\"words\":1}]",
@@ -271,7 +282,8 @@ static void each_fault_of_form_is_refused_by_name(void **state)
             take_out(to, faults[i].key);
         write_forged(dir, m);
         assert_int_equal(open_what(dir, what), CPH_DATA);
-        if (!strstr(what, faults[i].expected)) fail_msg("fault %zu: %s, not: %s", i, what, faults[i].expected);
+        if (!strstr(what, faults[i].expected))
+            fail_msg("fault %zu: %s, not: %s", i, what, faults[i].expected);
     }
     char what[512];
     seal_at(dir, false);
@@ -421,7 +433,7 @@ static void what_lies_beside_an_artefact_is_ignored(void **state)
     seal_at(dir, false);
     must(cph_mkdirs(in(dir, ".git/objects"), err));
     must(cph_mkdirs(in(dir, ".github"), err));
-    static const char *const names[] = {".git/objects/x", ".github/w", ".gitignore", ".gitattributes",
+    static const char *const names[] = {".git/objects/x",     ".github/w", ".gitignore",   ".gitattributes",
                                         "colophon.dsse.json", "model.sig", "takedown.json"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) write_file(in(dir, names[i]), "x");
     assert_int_equal(check(dir, &f).n_damaged, 0);
@@ -458,9 +470,13 @@ static void a_directory_with_a_link_or_a_broken_name_is_not_sealed(void **state)
     assert_int_equal(symlink("x", in(dir, "link")), 0);
     assert_int_equal(cph_seal_write(dir, &arena, &seal, &d, NULL), CPH_DATA);
     assert_int_equal(unlink(in(dir, "link")), 0);
-    write_file(in(dir, "br\xff" "ken"), "x");
+    write_file(in(dir, "br\xff"
+                       "ken"),
+               "x");
     assert_int_equal(cph_seal_write(dir, &arena, &seal, &d, NULL), CPH_DATA);
-    assert_int_equal(unlink(in(dir, "br\xff" "ken")), 0);
+    assert_int_equal(unlink(in(dir, "br\xff"
+                                    "ken")),
+                     0);
     const char *const outside[] = {"surprise.txt", NULL};
     seal.outside_content = outside;
     assert_int_equal(cph_seal_write(dir, &arena, &seal, &d, NULL), CPH_BUG);

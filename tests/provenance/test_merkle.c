@@ -75,8 +75,12 @@ static void roots_of_the_anchor_inputs_are_those_of_rfc_6962(void **state)
     static const struct {
         const char *p;
         size_t n;
-    } in[8] = {{"", 0},           {"\x00", 1},     {"\x10", 1},
-               {"\x20\x21", 2},   {"\x30\x31", 2}, {"\x40\x41\x42\x43", 4},
+    } in[8] = {{"", 0},
+               {"\x00", 1},
+               {"\x10", 1},
+               {"\x20\x21", 2},
+               {"\x30\x31", 2},
+               {"\x40\x41\x42\x43", 4},
                {"\x50\x51\x52\x53\x54\x55\x56\x57", 8},
                {"\x60\x61\x62\x63\x64\x65\x66\x67\x68\x69\x6a\x6b\x6c\x6d\x6e\x6f", 16}};
     static const char *const roots[9] = {"e3b0c442", "6e340b9c", "fac54203", "aeb6bcfe", "d37ee418",
@@ -171,7 +175,8 @@ static void generate(cph_set_tree *t, const cph_json *v)
         uint64_t w = i;
         snprintf(key, sizeof key, "%u", i);
         if (shared && shared->type == CPH_JSON_OBJECT) (void)cph_json_u64(cph_json_get(shared, key), &w);
-        cph_set_leaf l = {.tokens = 1000 + 7 * (uint64_t)i, .first_step = 10 * (uint64_t)i,
+        cph_set_leaf l = {.tokens = 1000 + 7 * (uint64_t)i,
+                          .first_step = 10 * (uint64_t)i,
                           .last_step = 10 * (uint64_t)i + 9};
         snprintf(z, sizeof z, "urn:x-test:work:%06u", (unsigned)w);
         l.wkey = cph_work_key(cph_str_of(z));
@@ -252,7 +257,8 @@ static void the_inclusion_vectors_hold_and_those_that_must_fail_do(void **state)
     size_t held = 0, failed = 0;
     for (const cph_json *v = cph_json_get(vectors, "set_trees")->first; v; v = v->next)
         for (const cph_json *x = cph_json_get(v, "inclusion")->first; x; x = x->next, held++)
-            assert_int_equal(inclusion_holds(x, digest(cph_json_get(v, "root")), number(v, "size")), CPH_OK);
+            assert_int_equal(inclusion_holds(x, digest(cph_json_get(v, "root")), number(v, "size")),
+                             CPH_OK);
     for (const cph_json *x = cph_json_get(vectors, "must_fail_inclusion")->first; x; x = x->next, failed++)
         assert_int_equal(inclusion_holds(x, digest(cph_json_get(x, "root")), number(x, "size")), CPH_NO);
     assert_true(held > 10);
@@ -276,8 +282,10 @@ static void exclusions_that_must_fail_do(void **state)
     (void)state;
     if (!vectors) skip();
     size_t failed = 0;
-    for (const cph_json *x = cph_json_get(vectors, "must_fail_exclusion")->first; x; x = x->next, failed++) {
-        cph_proof p = {.size = number(x, "size"), .root = digest(cph_json_get(x, "root")),
+    for (const cph_json *x = cph_json_get(vectors, "must_fail_exclusion")->first; x;
+         x = x->next, failed++) {
+        cph_proof p = {.size = number(x, "size"),
+                       .root = digest(cph_json_get(x, "root")),
                        .target_wkey = digest(cph_json_get(x, "target_wkey"))};
         neighbour_of(&p.left, cph_json_get(x, "left"));
         neighbour_of(&p.right, cph_json_get(x, "right"));

@@ -206,11 +206,17 @@ static void malformed_proof_files_are_refused(void **state)
 #define H "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define HEAD "\"v\":1,\"corpus\":\"" H "\",\"root\":\"" H "\",\"size\":3,\"order\":\"sorted-v1\","
     static const char *const bad[] = {
-        "[]", "{}", "{\"v\":2}", "{\"v\":1,\"corpus\":\"x\"}", "{" HEAD "\"kind\":\"perhaps\"}",
-        "{" HEAD "\"kind\":\"between\"}", "{" HEAD "\"kind\":\"document\"}",
+        "[]",
+        "{}",
+        "{\"v\":2}",
+        "{\"v\":1,\"corpus\":\"x\"}",
+        "{" HEAD "\"kind\":\"perhaps\"}",
+        "{" HEAD "\"kind\":\"between\"}",
+        "{" HEAD "\"kind\":\"document\"}",
         "{" HEAD "\"kind\":\"work\",\"target_wkey\":\"" H "\",\"leaves\":{}}",
         "{" HEAD "\"kind\":\"work\",\"target_wkey\":\"" H "\",\"leaves\":[{}]}",
-        "{" HEAD "\"kind\":\"between\",\"target_wkey\":\"" H "\",\"left\":{\"index\":0,\"leaf\":\"01\",\"path\":[]}}",
+        "{" HEAD "\"kind\":\"between\",\"target_wkey\":\"" H
+        "\",\"left\":{\"index\":0,\"leaf\":\"01\",\"path\":[]}}",
         "{" HEAD "\"kind\":\"between\",\"target_wkey\":\"" H "\",\"left\":7}",
         "{\"v\":1,\"corpus\":\"" H "\",\"root\":\"" H "\",\"size\":3,\"order\":\"shuffled\"}",
         "{\"v\":1,\"corpus\":\"" H "\",\"root\":\"" H "\",\"size\":-3,\"order\":\"sorted-v1\"}",

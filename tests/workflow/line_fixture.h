@@ -72,17 +72,25 @@ static cph_digest line_seal(line_fixture *f, const char *dir, const char *kind, 
     cph_json *run;
     cph_digest d;
     must(cph_run_new(&run, &f->a, 1795392000, err));
-    cph_seal seal = {.kind = kind, .identity = identity, .run = run, .content_root = content, .private_files = private_files};
+    cph_seal seal = {.kind = kind,
+                     .identity = identity,
+                     .run = run,
+                     .content_root = content,
+                     .private_files = private_files};
     must(cph_seal_write(dir, &f->a, &seal, &d, err));
     return d;
 }
 
-static void line_leaf(cph_set_tree *t, const line_fixture *f, const char *urn, const char *id, const char *text, uint64_t tokens,
-                      uint64_t first, uint64_t last)
+static void line_leaf(cph_set_tree *t, const line_fixture *f, const char *urn, const char *id,
+                      const char *text, uint64_t tokens, uint64_t first, uint64_t last)
 {
-    cph_set_leaf l = {.wkey = cph_work_key(cph_str_of(urn)), .dkey = cph_doc_key(cph_str_of(id)),
-                      .text = cph_sha256_of(text, strlen(text)), .decision = f->decision, .tokens = tokens,
-                      .first_step = first, .last_step = last};
+    cph_set_leaf l = {.wkey = cph_work_key(cph_str_of(urn)),
+                      .dkey = cph_doc_key(cph_str_of(id)),
+                      .text = cph_sha256_of(text, strlen(text)),
+                      .decision = f->decision,
+                      .tokens = tokens,
+                      .first_step = first,
+                      .last_step = last};
     must(cph_set_tree_add(t, &l, err));
 }
 
@@ -111,10 +119,14 @@ static void line_snapshot(line_fixture *f, const char *root)
     snprintf(dir, sizeof dir, "%s/collection/snapshots/next", root);
     must(cph_mkdirs(dir, err));
     snprintf(rows, sizeof rows,
-             "{\"_key\":\"urn:x:one\",\"_table\":\"work\"}\n{\"_key\":\"o1\",\"_table\":\"object\",\"work\":\"urn:x:one\"}\n"
-             "{\"_key\":\"o1\\t00000001\",\"_table\":\"page\",\"image_file\":\"1%s\",\"label\":\"i\",\"order\":1,\"text_file\":\"\"}\n"
-             "{\"_key\":\"o1\\t00000002\",\"_table\":\"page\",\"image_file\":\"\",\"label\":\"2\",\"order\":2,\"text_file\":\"2%s\"}\n"
-             "{\"_key\":\"o2\\t00000001\",\"_table\":\"page\",\"image_file\":\"\",\"label\":\"1\",\"order\":1,\"text_file\":\"3%s\"}\n",
+             "{\"_key\":\"urn:x:one\",\"_table\":\"work\"}\n{\"_key\":\"o1\",\"_table\":\"object\","
+             "\"work\":\"urn:x:one\"}\n"
+             "{\"_key\":\"o1\\t00000001\",\"_table\":\"page\",\"image_file\":\"1%s\",\"label\":\"i\","
+             "\"order\":1,\"text_file\":\"\"}\n"
+             "{\"_key\":\"o1\\t00000002\",\"_table\":\"page\",\"image_file\":\"\",\"label\":\"2\","
+             "\"order\":2,\"text_file\":\"2%s\"}\n"
+             "{\"_key\":\"o2\\t00000001\",\"_table\":\"page\",\"image_file\":\"\",\"label\":\"1\","
+             "\"order\":1,\"text_file\":\"3%s\"}\n",
              zero + 1, zero + 1, zero + 1);
     line_zwrite(dir, "rows.jsonl.zst", rows, &m);
     must(cph_identity_new(&identity, &f->a, err));
@@ -130,17 +142,22 @@ static void line_snapshot(line_fixture *f, const char *root)
     assert_int_equal(rename(dir, final_path), 0);
 }
 
-static void line_record(cph_buf *records, cph_buf *prov, const line_fixture *f, const char *id, const char *document, const char *text,
-                        const char *works, const char *wkeys, const char *object, const char *pages)
+static void line_record(cph_buf *records, cph_buf *prov, const line_fixture *f, const char *id,
+                        const char *document, const char *text, const char *works, const char *wkeys,
+                        const char *object, const char *pages)
 {
     char decision[CPH_HEX_DIGEST], dkey[CPH_HEX_DIGEST], digest[CPH_HEX_DIGEST];
     cph_digest d = cph_doc_key(cph_str_of(document)), t = cph_sha256_of(text, strlen(text));
     cph_digest_hex(&f->decision, decision);
     cph_digest_hex(&d, dkey);
     cph_digest_hex(&t, digest);
-    must(cph_buf_printf(records, err, "{\"id\":\"%s\",\"text\":\"%s\",\"lang\":\"nob\",\"type\":\"book\",\"rights\":\"%s\",\"src\":0}\n",
-                        id, text, decision));
-    must(cph_buf_printf(prov, err, "{\"basis\":\"PD\",\"decision\":\"%s\",\"dkey\":\"%s\",\"id\":\"%s\",\"object\":\"%s\",\"pages\":%s,"
+    must(cph_buf_printf(
+        records, err,
+        "{\"id\":\"%s\",\"text\":\"%s\",\"lang\":\"nob\",\"type\":\"book\",\"rights\":\"%s\",\"src\":0}\n",
+        id, text, decision));
+    must(cph_buf_printf(prov, err,
+                        "{\"basis\":\"PD\",\"decision\":\"%s\",\"dkey\":\"%s\",\"id\":\"%s\",\"object\":\"%"
+                        "s\",\"pages\":%s,"
                         "\"text_sha256\":\"%s\",\"title\":\"En bok\",\"wkeys\":[%s],\"works\":[%s]}\n",
                         decision, dkey, id, object, pages, digest, wkeys, works));
 }
@@ -172,16 +189,20 @@ static void line_corpus(line_fixture *f, const char *dir)
     cph_buf_init(&prov, 1 << 20);
     line_wkeys(one, "urn:x:one", NULL);
     line_wkeys(two, "urn:x:two", "urn:x:three");
-    line_record(&records, &prov, f, "d1#part1", "d1", "Det var ", "\"urn:x:one\"", one, "o1", "[[1,1,\"i\",\"i\"]]");
-    line_record(&records, &prov, f, "d1#part2", "d1", "en gang.", "\"urn:x:one\"", one, "o1", "[[2,2,\"2\",\"2\"]]");
-    line_record(&records, &prov, f, "d2", "d2", "To i samme bok.", "\"urn:x:two\",\"urn:x:three\"", two, "o2", "[[1,1,\"1\",\"1\"]]");
+    line_record(&records, &prov, f, "d1#part1", "d1", "Det var ", "\"urn:x:one\"", one, "o1",
+                "[[1,1,\"i\",\"i\"]]");
+    line_record(&records, &prov, f, "d1#part2", "d1", "en gang.", "\"urn:x:one\"", one, "o1",
+                "[[2,2,\"2\",\"2\"]]");
+    line_record(&records, &prov, f, "d2", "d2", "To i samme bok.", "\"urn:x:two\",\"urn:x:three\"", two,
+                "o2", "[[1,1,\"1\",\"1\"]]");
     line_zwrite(dir, "shard-00000.jsonl.zst", records.p, &f->records);
     line_zwrite(dir, "shard-00000.prov.jsonl.zst", prov.p, &f->prov);
     cph_buf_release(&records);
     cph_buf_release(&prov);
     line_zwrite(dir, "dropped.jsonl.zst",
                 "{\"id\":\"d8\",\"rule\":\"EMPTY\",\"stage\":\"text\",\"works\":[\"urn:x:empty\"]}\n"
-                "{\"id\":\"d9\",\"kept\":\"d1\",\"rule\":\"DUP-DOCUMENT\",\"stage\":\"document\",\"works\":[\"urn:x:copy\"]}\n",
+                "{\"id\":\"d9\",\"kept\":\"d1\",\"rule\":\"DUP-DOCUMENT\",\"stage\":\"document\",\"works\":"
+                "[\"urn:x:copy\"]}\n",
                 &f->dropped);
     snprintf(decisions, sizeof decisions, "%s\n", line_decision);
     line_zwrite(dir, "decisions.jsonl.zst", decisions, NULL);
@@ -198,8 +219,10 @@ static void line_corpus(line_fixture *f, const char *dir)
     must(cph_identity_count(identity, &f->a, "records", 3, err));
     must(cph_identity_count(identity, &f->a, "works", 3, err));
     must(cph_identity_count(identity, &f->a, "words", 12345, err));
-    must(cph_identity_tally(identity, &f->a, &(cph_tally_row){CPH_STR("RR-020"), CPH_STR("ALLOW"), 3, 2, 12345}, err));
-    must(cph_identity_tally(identity, &f->a, &(cph_tally_row){CPH_STR("RR-153"), CPH_STR("DENY"), 1, 1, 987}, err));
+    must(cph_identity_tally(identity, &f->a,
+                            &(cph_tally_row){CPH_STR("RR-020"), CPH_STR("ALLOW"), 3, 2, 12345}, err));
+    must(cph_identity_tally(identity, &f->a,
+                            &(cph_tally_row){CPH_STR("RR-153"), CPH_STR("DENY"), 1, 1, 987}, err));
     f->corpus = line_seal(f, dir, "corpus", identity, private_files, false);
 }
 
@@ -234,7 +257,8 @@ static void line_tokens(line_fixture *f, const char *dir)
 static cph_digest line_model(line_fixture *f, const char *dir, bool base)
 {
     static const char *const private_files[] = {"seen.leaves.zst", NULL};
-    cph_digest seen = cph_set_tree_root(f->seen), set = cph_set_tree_root(f->set), external = cph_sha256_of("theirs", 6);
+    cph_digest seen = cph_set_tree_root(f->seen), set = cph_set_tree_root(f->set),
+               external = cph_sha256_of("theirs", 6);
     must(cph_mkdirs(dir, err));
     line_write(dir, "config.json", "{\"model_type\":\"gpt2\"}\n");
     line_write(dir, "model.safetensors", "weights");

@@ -6,12 +6,14 @@
 static cph_prove_answer asked(line_fixture *f, const char *path, cph_prove_about about, const char *name)
 {
     cph_prove_answer answer;
-    must(cph_prove(&(cph_prove_ask){.path = path, .about = about, .name = cph_str_of(name)}, &f->a, &answer, err));
+    must(cph_prove(&(cph_prove_ask){.path = path, .about = about, .name = cph_str_of(name)}, &f->a, &answer,
+                   err));
     return answer;
 }
 
 /* Writes the proof and checks it with nothing but the file. */
-static cph_prove_answer carried(line_fixture *f, const cph_prove_answer *from, const cph_digest *root, uint64_t size)
+static cph_prove_answer carried(line_fixture *f, const cph_prove_answer *from, const cph_digest *root,
+                                uint64_t size)
 {
     cph_buf b;
     cph_prove_answer answer;
@@ -64,7 +66,8 @@ static void absence_is_asked_of_every_tree_the_artefact_came_from(void **state)
     line_fixture *f = *state;
     cph_prove_answer a = asked(f, "demo/model", CPH_PROVE_ABSENT, "urn:x:nobody");
     assert_true(a.holds);
-    assert_int_equal(cph_json_get(a.file, "ancestors")->n, 2); /* seen of the model, then tokens and corpus */
+    assert_int_equal(cph_json_get(a.file, "ancestors")->n,
+                     2); /* seen of the model, then tokens and corpus */
     assert_true(carried(f, &a, NULL, 0).holds);
     cph_digest root = cph_set_tree_root(f->seen);
     assert_true(carried(f, &a, &root, 3).holds);
@@ -103,7 +106,8 @@ static void a_dropped_copy_whose_text_is_in_makes_the_answer_no(void **state)
     cph_prove_answer a = asked(*state, "demo/model", CPH_PROVE_ABSENT, "urn:x:copy");
     assert_false(a.holds);
     assert_true(cph_str_is(a.reason, "same-text-as d1"));
-    assert_true(asked(*state, "demo/model", CPH_PROVE_ABSENT, "urn:x:empty").holds); /* dropped, and nothing of it is in */
+    assert_true(asked(*state, "demo/model", CPH_PROVE_ABSENT, "urn:x:empty")
+                    .holds); /* dropped, and nothing of it is in */
 }
 
 static void what_cannot_be_looked_into_makes_the_answer_no(void **state)
@@ -154,7 +158,7 @@ static void a_proof_file_with_any_flipped_digit_does_not_hold(void **state)
         cph_buf_init(&text, 1 << 24);
         must(cph_file_read("proof.json", 0, &text, err));
         size_t tried = 0;
-        /* Digests, leaves and paths: a digit of a long run of hexadecimal digits, outside the names of artefacts. */
+        /* A digit of each leaf of the file, here and there. */
         for (char *p = text.p; (p = strstr(p, "\"leaf\"")); p += 6) {
             for (size_t at = 10; at < 300; at += 7, tried++) {
                 char was = p[at];
@@ -185,7 +189,8 @@ static void what_is_no_proof_is_refused(void **state)
     /* An ancestor's proof about another work does not count. */
     a = asked(f, "demo/model", CPH_PROVE_ABSENT, "urn:x:nobody");
     b = asked(f, "demo/model", CPH_PROVE_ABSENT, "urn:x:somebody");
-    must(cph_json_set(a.file, &f->a, "ancestors", (cph_json *)(uintptr_t)cph_json_get(b.file, "ancestors"), err));
+    must(cph_json_set(a.file, &f->a, "ancestors", (cph_json *)(uintptr_t)cph_json_get(b.file, "ancestors"),
+                      err));
     assert_false(carried(f, &a, NULL, 0).holds);
 }
 

@@ -25,7 +25,7 @@ static void expect_text(const char *got, const char *want)
 static void the_tree_is_drawn_from_weights_to_page_images(void **state)
 {
     (void)state;
-    expect_text(show("demo/model", "", false), 
+    expect_text(show("demo/model", "", false),
                 "model      056d20ea78a484a0  demo/model\n"
                 "│          12 steps · 130 tokens fed · 1 050 240 parameters · fp32 · seed 42\n"
                 "│          for train-internal (staff, heritage, NO, not commercial), as of 2026-11-23\n"
@@ -49,7 +49,7 @@ static void a_tokenizer_and_a_snapshot_have_trees_of_their_own(void **state)
 {
     line_fixture *f = *state;
     char path[CPH_PATH_MAX], hex[CPH_HEX_DIGEST];
-    expect_text(show("demo/tokenizer/", "", false), 
+    expect_text(show("demo/tokenizer/", "", false),
                 "tokenizer  4197992f90935ce7  demo/tokenizer\n"
                 "│          600 entries\n"
                 "│          for train-internal (staff, heritage, NO, not commercial), as of 2026-11-23\n"
@@ -72,7 +72,7 @@ static void what_is_not_reachable_or_external_is_said_to_be(void **state)
     line_fixture *f = *state;
     line_model(f, "demo/tuned", true);
     assert_int_equal(rename("demo/corpus", "away"), 0);
-    expect_text(show("demo/tuned", "", false), 
+    expect_text(show("demo/tuned", "", false),
                 "model      cc819f07785b2f8e  demo/tuned\n"
                 "│          12 steps · 130 tokens fed · 1 050 240 parameters · fp32 · seed 42\n"
                 "│          for train-internal (staff, heritage, NO, not commercial), as of 2026-11-23\n"
@@ -98,7 +98,7 @@ static void what_is_not_reachable_or_external_is_said_to_be(void **state)
 static void the_way_of_a_work_leads_to_its_pages(void **state)
 {
     line_fixture *f = *state;
-    expect_text(show("demo/model", "urn:x:one", false), 
+    expect_text(show("demo/model", "urn:x:one", false),
                 "urn:x:one  En bok\n"
                 "model      056d20ea78a484a0  1 document of it, 50 tokens fed in steps 1 to 9\n"
                 "corpus     14fdc351beef6971  2 records\n"
@@ -123,7 +123,7 @@ static void a_model_of_somebody_else_has_no_colophon(void **state)
     line_fixture *f = *state;
     must(cph_mkdirs("theirs", err));
     line_write("theirs", "config.json", "{\"model_type\":\"gpt2\"}\n");
-    expect_text(show("theirs", "", false), 
+    expect_text(show("theirs", "", false),
                 "external   b42d23589dd36fee  theirs\n"
                 "           gpt2 model, colophon: null: nobody says what it was made from\n");
     cph_json *v;
@@ -141,34 +141,52 @@ static void a_collection_lists_objects_and_problems(void **state)
     line_fixture *f = *state;
     cph_collection *c;
     bool added;
-    cph_problem problem = {CPH_STR("p2.xml"), CPH_STR("byte 120"), CPH_STR("truncated"), CPH_STR("the file ends in a tag")};
-    cph_problem alone = {CPH_STR("notes.txt"), CPH_STR(""), CPH_STR("unnamed-file"), CPH_STR("no METS names it")};
-    cph_page_record pages[2] = {{.order = 1, .label = CPH_STR("1"), .lines_json = CPH_STR("{}")}, {.order = 2}};
+    cph_problem problem = {CPH_STR("p2.xml"), CPH_STR("byte 120"), CPH_STR("truncated"),
+                           CPH_STR("the file ends in a tag")};
+    cph_problem alone = {CPH_STR("notes.txt"), CPH_STR(""), CPH_STR("unnamed-file"),
+                         CPH_STR("no METS names it")};
+    cph_page_record pages[2] = {{.order = 1, .label = CPH_STR("1"), .lines_json = CPH_STR("{}")},
+                                {.order = 2}};
     line_write(".", "p1.xml", "<alto/>");
-    cph_source_file file = {.path = CPH_STR("p1.xml"), .from = "p1.xml", .bytes = 7, .checksum_state = CPH_STR("none"),
-                            .role = CPH_STR("text"), .sha256 = cph_sha256_of("<alto/>", 7)};
-    cph_object_record o = {.source_id = CPH_STR("book-1"), .profile = CPH_STR("alto-folder"), .work_urn = CPH_STR("urn:x:book"),
-                           .meta_json = CPH_STR("{\"counts\":{\"words\":7},\"title\":\"Fyrvokterens bok\"}"), .files = &file,
-                           .n_files = 1, .pages = pages, .n_pages = 2, .problems = &problem, .n_problems = 1};
+    cph_source_file file = {.path = CPH_STR("p1.xml"),
+                            .from = "p1.xml",
+                            .bytes = 7,
+                            .checksum_state = CPH_STR("none"),
+                            .role = CPH_STR("text"),
+                            .sha256 = cph_sha256_of("<alto/>", 7)};
+    cph_object_record o = {.source_id = CPH_STR("book-1"),
+                           .profile = CPH_STR("alto-folder"),
+                           .work_urn = CPH_STR("urn:x:book"),
+                           .meta_json =
+                               CPH_STR("{\"counts\":{\"words\":7},\"title\":\"Fyrvokterens bok\"}"),
+                           .files = &file,
+                           .n_files = 1,
+                           .pages = pages,
+                           .n_pages = 2,
+                           .problems = &problem,
+                           .n_problems = 1};
     must(cph_collection_open(&c, "books", CPH_OPEN_CREATE, err));
     must(cph_collection_add_object(c, &o, &added, err));
     must(cph_collection_add_problem(c, &alone, err));
     cph_collection_close(c);
-    expect_text(show("books", "", false), 
-                "collection  books\n"
-                "            1 work · 1 object · 2 pages, 1 with text, 0 page images · 1 file, 7 B · 2 problems\n"
-                "\n"
-                "work                                      profile      pages   text images problems  title\n"
-                "urn:x:book                                alto-folder      2      1      0        1  Fyrvokterens bok\n"
-                "\n"
-                "problems\n"
-                "  notes.txt: unnamed-file: no METS names it\n"
-                "  p2.xml, byte 120: truncated: the file ends in a tag\n");
+    expect_text(
+        show("books", "", false),
+        "collection  books\n"
+        "            1 work · 1 object · 2 pages, 1 with text, 0 page images · 1 file, 7 B · 2 problems\n"
+        "\n"
+        "work                                      profile      pages   text images problems  title\n"
+        "urn:x:book                                alto-folder      2      1      0        1  Fyrvokterens "
+        "bok\n"
+        "\n"
+        "problems\n"
+        "  notes.txt: unnamed-file: no METS names it\n"
+        "  p2.xml, byte 120: truncated: the file ends in a tag\n");
     cph_json *v;
     uint64_t words = 0;
     must(cph_json_parse(&v, &f->a, cph_str_of(show("books", "", true)), "json", NULL, err));
     const cph_json *object = cph_json_at(cph_json_get(v, "objects"), 0);
-    assert_true(cph_json_u64(cph_json_get(cph_json_get(cph_json_get(object, "meta"), "counts"), "words"), &words));
+    assert_true(
+        cph_json_u64(cph_json_get(cph_json_get(cph_json_get(object, "meta"), "counts"), "words"), &words));
     assert_int_equal(words, 7);
     assert_int_equal(cph_json_get(v, "problems")->n, 2);
     assert_int_equal(cph_json_get(v, "works")->n, 1);

@@ -19,7 +19,8 @@ static const cph_verify_row *find(const cph_verify_report *r, cph_verdict_grade 
 
 static void a_whole_line_is_verified_with_every_root(void **state)
 {
-    static const char *const roots[] = {"content_root", "seen_root", "set_root", "records_root", "prov_root", "dropped_root"};
+    static const char *const roots[] = {"content_root", "seen_root", "set_root",
+                                        "records_root", "prov_root", "dropped_root"};
     cph_verify_report r = verified(*state, "demo/model", false);
     cph_buf b;
     cph_buf_init(&b, 1 << 20);
@@ -27,7 +28,8 @@ static void a_whole_line_is_verified_with_every_root(void **state)
     if (r.n_damaged) fail_msg("%s", b.p);
     cph_buf_release(&b);
     assert_int_equal(r.n_artefacts, 5);
-    for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) assert_non_null(find(&r, CPH_VERIFIED, roots[i]));
+    for (size_t i = 0; i < sizeof roots / sizeof *roots; i++)
+        assert_non_null(find(&r, CPH_VERIFIED, roots[i]));
     r = verified(*state, "demo/corpus/colophon.json", true);
     assert_int_equal(r.n_artefacts, 1);
     assert_int_equal(r.n_damaged, 0);
@@ -48,7 +50,8 @@ static void flip_file(line_fixture *f, const char *dir, cph_str name)
         b.p[at] ^= (char)(1u << bit);
         must(cph_file_write(path, b.p, b.n, err));
         cph_verify_report r = verified(f, dir, true);
-        if (r.n_damaged == 0 || !find(&r, CPH_DAMAGED, subject)) fail_msg("%s: byte %zu, bit %zu: not found", path, at, bit);
+        if (r.n_damaged == 0 || !find(&r, CPH_DAMAGED, subject))
+            fail_msg("%s: byte %zu, bit %zu: not found", path, at, bit);
         b.p[at] ^= (char)(1u << bit);
     }
     must(cph_file_write(path, b.p, b.n, err));
@@ -119,7 +122,9 @@ static void missing_and_extra_files_and_a_missing_manifest_are_found(void **stat
     assert_non_null(find(&r, CPH_DAMAGED, "colophon.json"));
     assert_int_equal(rename("demo/away", "demo/tokens/colophon.json"), 0);
     cph_verify_report none;
-    assert_int_equal(cph_verify("demo/nowhere", &(cph_verify_opts){0}, &((line_fixture *)*state)->a, &none, NULL), CPH_IO);
+    assert_int_equal(
+        cph_verify("demo/nowhere", &(cph_verify_opts){0}, &((line_fixture *)*state)->a, &none, NULL),
+        CPH_IO);
 }
 
 /* Content and manifest are forged together: files, self and digest agree, the roots do not. */
@@ -176,13 +181,15 @@ static void a_record_that_its_side_car_does_not_fit_is_named(void **state)
         must(cph_remove_tree("demo/forged", err));
         assert_int_equal(system("cp -r demo/corpus demo/forged && rm demo/forged/colophon.json"), 0);
         must(cph_lines_open(&l, "demo/corpus/shard-00000.jsonl.zst", 1 << 20, err));
-        while (cph_lines_next(l, &line, NULL) == CPH_OK) must(cph_buf_printf(&b, err, "%.*s\n", CPH_FMT(line)));
+        while (cph_lines_next(l, &line, NULL) == CPH_OK)
+            must(cph_buf_printf(&b, err, "%.*s\n", CPH_FMT(line)));
         cph_lines_close(l);
         char *last = b.p;
         for (char *at = b.p; (at = strstr(at, lies[i].from)); at++) last = at;
         cph_buf forged;
         cph_buf_init(&forged, 1 << 20);
-        must(cph_buf_printf(&forged, err, "%.*s%s%s", (int)(last - b.p), b.p, lies[i].to, last + strlen(lies[i].from)));
+        must(cph_buf_printf(&forged, err, "%.*s%s%s", (int)(last - b.p), b.p, lies[i].to,
+                            last + strlen(lies[i].from)));
         line_zwrite("demo/forged", "shard-00000.jsonl.zst", forged.p, &m);
         must(cph_manifest_open(&old, "demo/corpus", err));
         must(cph_identity_new(&identity, &f->a, err));
@@ -192,7 +199,8 @@ static void a_record_that_its_side_car_does_not_fit_is_named(void **state)
         cph_verify_report r = verified(f, "demo/forged", true);
         const cph_verify_row *row = find(&r, CPH_DAMAGED, "set_root");
         assert_non_null(row);
-        if (!strstr(row->what.p, lies[i].expected) || !strstr(row->what.p, "shard-00000.jsonl.zst: record 3"))
+        if (!strstr(row->what.p, lies[i].expected) ||
+            !strstr(row->what.p, "shard-00000.jsonl.zst: record 3"))
             fail_msg("lie %zu: %s", i, row->what.p);
         cph_buf_release(&b);
         cph_buf_release(&forged);
@@ -215,7 +223,9 @@ static void parents_are_found_elsewhere_by_digest_or_said_to_be_unreachable(void
     assert_int_equal(r.n_artefacts, 5);
     assert_int_equal(rename("archive/deep/renamed", "demo/tokens"), 0);
     const char *nowhere[] = {"nowhere"};
-    assert_int_equal(cph_verify("demo/forlorn", &(cph_verify_opts){.parents = nowhere, .n_parents = 1}, &f->a, &r, NULL), CPH_IO);
+    assert_int_equal(
+        cph_verify("demo/forlorn", &(cph_verify_opts){.parents = nowhere, .n_parents = 1}, &f->a, &r, NULL),
+        CPH_IO);
 }
 
 static void the_text_names_the_first_and_counts_the_rest(void **state)

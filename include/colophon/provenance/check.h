@@ -27,12 +27,13 @@ typedef struct cph_files_report {
     uint64_t n_absent;         /* private files that a published copy does without */
 } cph_files_report;
 
-/* Called in path order; `what` is a phrase: "is missing", "digest differs (sealed 9f2c..., found 41aa...)". */
+/* Called in path order; `what` is a phrase: "is missing", "size differs (sealed 7 bytes, found 9)". */
 typedef cph_status (*cph_damage_fn)(void *ctx, cph_str path, const char *what, cph_err *err);
 
-/* `pool` NULL: the caller's thread alone. Private files may be absent only where cph_manifest_is_published. */
-CPH_API cph_status cph_files_check(const char *dir, const cph_manifest *m, cph_pool *pool, cph_damage_fn damage,
-                                   void *ctx, cph_files_report *report, cph_err *err) CPH_MUST_USE;
+/* `pool` NULL: the caller's thread alone. Private files may be absent where cph_manifest_is_published. */
+CPH_API cph_status cph_files_check(const char *dir, const cph_manifest *m, cph_pool *pool,
+                                   cph_damage_fn damage, void *ctx, cph_files_report *report,
+                                   cph_err *err) CPH_MUST_USE;
 
 #ifdef __cplusplus
 }

@@ -33,7 +33,7 @@ typedef struct cph_manifest_file {
 
 /* What a caller brings to a seal. Trees live in the caller's arena. */
 typedef struct cph_seal {
-    const char *kind; /* snapshot corpus tokenizer tokens model index rulebase */
+    const char *kind;   /* snapshot corpus tokenizer tokens model index rulebase */
     cph_json *identity; /* object; cph_seal_write adds roots.content_root when asked */
     cph_json *run;      /* object */
     bool content_root;  /* compute roots.content_root over the files */
@@ -53,7 +53,8 @@ CPH_API cph_status cph_seal_write(const char *dir, cph_arena *a, const cph_seal 
                                   cph_err *err) CPH_MUST_USE;
 
 /* content_root recomputed from the manifest's own file entries. */
-CPH_API cph_status cph_manifest_content_root(const cph_manifest *m, cph_digest *out, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_manifest_content_root(const cph_manifest *m, cph_digest *out,
+                                             cph_err *err) CPH_MUST_USE;
 /* True for a path that stands outside content_root in every kind: README.md, report.html, the state of a
  * checkpoint, seen.leaves.zst ... The whole list is in src/provenance/listing.c. */
 CPH_API bool cph_is_document(cph_str path);
@@ -107,12 +108,13 @@ CPH_API cph_status cph_identity_count(cph_json *identity, cph_arena *a, const ch
 
 /* A tree's root and its number of leaves: roots.<tree>_root and counts.<tree>_size ("set", "seen",
  * "records", "prov", "dropped", "order"): a root does not bind the size, so both are sealed. */
-CPH_API cph_status cph_identity_tree(cph_json *identity, cph_arena *a, const char *tree, const cph_digest *root,
-                                     uint64_t n_leaves, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_identity_tree(cph_json *identity, cph_arena *a, const char *tree,
+                                     const cph_digest *root, uint64_t n_leaves, cph_err *err) CPH_MUST_USE;
 /* A further string of identity: as_of ("2026-11-23"), seed ("42"), arith ("fp32"). */
 CPH_API cph_status cph_identity_text(cph_json *identity, cph_arena *a, const char *key, cph_str value,
                                      cph_err *err) CPH_MUST_USE;
-CPH_API cph_status cph_identity_slots(cph_json *identity, cph_arena *a, uint64_t slots, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_identity_slots(cph_json *identity, cph_arena *a, uint64_t slots,
+                                      cph_err *err) CPH_MUST_USE;
 
 /* One row of the tally; rows are kept sorted by rule, then decision, and equal ones are added up. */
 typedef struct cph_tally_row {
@@ -124,8 +126,8 @@ CPH_API cph_status cph_identity_tally(cph_json *identity, cph_arena *a, const cp
                                       cph_err *err) CPH_MUST_USE;
 /* (The policy is set as a member: cph_json_set(identity, a, "policy", cph_policy_json's object, err).) */
 /* The same tally, policy or as_of as a parent's, copied: of tokens and models their corpus's unless given. */
-CPH_API cph_status cph_identity_inherit(cph_json *identity, cph_arena *a, const cph_manifest *parent, const char *key,
-                                        cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_identity_inherit(cph_json *identity, cph_arena *a, const cph_manifest *parent,
+                                        const char *key, cph_err *err) CPH_MUST_USE;
 
 /* What the process tells about itself for `run`: command line, host, ISA, threads. Set once by the
  * program; a library user who sets nothing gets an empty command. */
@@ -137,7 +139,8 @@ typedef struct cph_run_facts {
 } cph_run_facts;
 CPH_API void cph_run_set(const cph_run_facts *facts);
 /* {command, started, ended, host, isa, threads, ranks, toolkit, paths: {}} with the present time. */
-CPH_API cph_status cph_run_new(cph_json **out, cph_arena *a, int64_t started_unix_s, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_run_new(cph_json **out, cph_arena *a, int64_t started_unix_s,
+                               cph_err *err) CPH_MUST_USE;
 /* Where a parent lay: run.paths.<role>. Views look there first. */
 CPH_API cph_status cph_run_path(cph_json *run, cph_arena *a, const char *role, cph_str path,
                                 cph_err *err) CPH_MUST_USE;

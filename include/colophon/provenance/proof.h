@@ -40,9 +40,10 @@ CPH_API const cph_set_leaf *cph_set_tree_at(const cph_set_tree *t, uint64_t i); 
 CPH_API uint64_t cph_set_tree_lower(const cph_set_tree *t, const cph_digest *wkey);
 
 /* ---- proofs ---- */
-#define CPH_PROOF_MAP(X)                                                                           \
-    X(EMPTY, "empty") X(BEFORE_FIRST, "before-first") X(AFTER_LAST, "after-last")                  \
-    X(BETWEEN, "between") X(WORK, "work") X(DOCUMENT, "document")
+#define CPH_PROOF_MAP(X) \
+    X(EMPTY, "empty") \
+    X(BEFORE_FIRST, "before-first") X(AFTER_LAST, "after-last") X(BETWEEN, "between") X(WORK, "work") \
+        X(DOCUMENT, "document")
 typedef enum cph_proof_kind {
 #define CPH_PROOF_ENUM(name, text) CPH_PROOF_##name,
     CPH_PROOF_MAP(CPH_PROOF_ENUM)
@@ -60,16 +61,16 @@ typedef struct cph_proof_leaf {
 
 typedef struct cph_proof {
     cph_proof_kind kind;
-    cph_digest artefact;      /* whose tree it is */
-    cph_str artefact_kind;    /* "corpus", "model", ... */
-    cph_str tree;             /* "set" or "seen" */
+    cph_digest artefact;   /* whose tree it is */
+    cph_str artefact_kind; /* "corpus", "model", ... */
+    cph_str tree;          /* "set" or "seen" */
     uint64_t size;
     cph_digest root;
-    cph_str target_urn;       /* of exclusions and works; may be empty where only the key is known */
+    cph_str target_urn; /* of exclusions and works; may be empty where only the key is known */
     cph_digest target_wkey;
-    cph_str target_document;  /* of documents */
+    cph_str target_document; /* of documents */
     cph_digest target_dkey;
-    cph_proof_leaf *leaves;   /* of works and documents, by index */
+    cph_proof_leaf *leaves; /* of works and documents, by index */
     size_t n_leaves;
     cph_proof_leaf *left, *right; /* neighbours; NULL: none */
 } cph_proof;
@@ -77,16 +78,18 @@ typedef struct cph_proof {
 /* They fill what the tree knows (kind, size, root, target keys, leaves); the caller adds whose tree it is. */
 CPH_API cph_status cph_prove_work(cph_proof *out, const cph_set_tree *t, cph_str urn, cph_arena *a,
                                   cph_err *err) CPH_MUST_USE;
-CPH_API cph_status cph_prove_document(cph_proof *out, const cph_set_tree *t, cph_str document_id, cph_arena *a,
-                                      cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_prove_document(cph_proof *out, const cph_set_tree *t, cph_str document_id,
+                                      cph_arena *a, cph_err *err) CPH_MUST_USE;
 CPH_API cph_status cph_prove_absent(cph_proof *out, const cph_set_tree *t, cph_str urn, cph_arena *a,
                                     cph_err *err) CPH_MUST_USE;
 
 /* Needs nothing but the proof. CPH_NO says which check failed. */
 CPH_API cph_status cph_proof_check(const cph_proof *p, cph_err *err) CPH_MUST_USE;
 
-CPH_API cph_status cph_proof_json(cph_json **out, cph_arena *a, const cph_proof *p, cph_err *err) CPH_MUST_USE;
-CPH_API cph_status cph_proof_parse(cph_proof *out, cph_arena *a, const cph_json *v, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_proof_json(cph_json **out, cph_arena *a, const cph_proof *p,
+                                  cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_proof_parse(cph_proof *out, cph_arena *a, const cph_json *v,
+                                   cph_err *err) CPH_MUST_USE;
 
 #ifdef __cplusplus
 }

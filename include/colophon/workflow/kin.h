@@ -29,7 +29,8 @@ typedef struct cph_kin_place {
 } cph_kin_place;
 
 /* `dirs`: where to look beside what is known anyway; they outlive the kin. */
-CPH_API cph_status cph_kin_open(cph_kin **out, const char *const *dirs, size_t n_dirs, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_kin_open(cph_kin **out, const char *const *dirs, size_t n_dirs,
+                                cph_err *err) CPH_MUST_USE;
 CPH_API void cph_kin_close(cph_kin *k); /* NULL is fine */
 
 /* Opens the artefact at `path`, with the errors of cph_manifest_open. */

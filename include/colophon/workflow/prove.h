@@ -28,18 +28,18 @@ extern "C" {
 typedef enum cph_prove_about { CPH_PROVE_WORK, CPH_PROVE_DOCUMENT, CPH_PROVE_ABSENT } cph_prove_about;
 
 typedef struct cph_prove_ask {
-    const char *path;     /* the artefact */
+    const char *path; /* the artefact */
     cph_prove_about about;
-    cph_str name;         /* a work's URN, or a document's id */
+    cph_str name;               /* a work's URN, or a document's id */
     const char *const *parents; /* directories to look for parents in */
     size_t n_parents;
 } cph_prove_ask;
 
 typedef struct cph_prove_answer {
     bool holds;
-    cph_str reason;      /* "" or "present", "absent", "unknown-base", "unreachable", "same-text-as ID", ... */
-    cph_str explain;     /* a few lines for people */
-    cph_json *file;      /* the proof file (12.4) when it holds, else the answer with its reason */
+    cph_str reason;  /* "" or "present", "absent", "unknown-base", "unreachable", "same-text-as ID", ... */
+    cph_str explain; /* a few lines for people */
+    cph_json *file;  /* the proof file (12.4) when it holds, else the answer with its reason */
 } cph_prove_answer;
 
 CPH_API cph_status cph_prove(const cph_prove_ask *ask, cph_arena *a, cph_prove_answer *out,

@@ -30,9 +30,9 @@ typedef enum cph_verdict_grade {
 
 typedef struct cph_verify_row {
     cph_verdict_grade grade;
-    uint32_t artefact;  /* index into artefacts */
-    cph_str subject;    /* a file, "set_root", "manifest", "parent corpus" */
-    cph_str what;       /* "digest differs (sealed 9f2c..., found 41aa...)", "24 leaves" */
+    uint32_t artefact; /* index into artefacts */
+    cph_str subject;   /* a file, "set_root", "manifest", "parent corpus" */
+    cph_str what;      /* "digest differs (sealed 9f2c..., found 41aa...)", "24 leaves" */
 } cph_verify_row;
 
 typedef struct cph_verify_artefact {
@@ -44,7 +44,7 @@ typedef struct cph_verify_artefact {
 typedef struct cph_verify_report {
     cph_verify_artefact *artefacts; /* what was asked for first, then its parents, each once */
     uint32_t n_artefacts;
-    cph_verify_row *rows;           /* by artefact, in the order of checking */
+    cph_verify_row *rows; /* by artefact, in the order of checking */
     size_t n_rows;
     uint64_t n_files, n_bytes, n_damaged, n_absent;
 } cph_verify_report;
@@ -52,15 +52,16 @@ typedef struct cph_verify_report {
 typedef struct cph_verify_opts {
     const char *const *parents; /* directories to look for parents in */
     size_t n_parents;
-    bool alone;                 /* the artefact without its parents */
-    cph_pool *pool;             /* NULL: the caller's thread alone */
+    bool alone;     /* the artefact without its parents */
+    cph_pool *pool; /* NULL: the caller's thread alone */
 } cph_verify_opts;
 
 /* The report lives in `a`. */
-CPH_API cph_status cph_verify(const char *path, const cph_verify_opts *o, cph_arena *a, cph_verify_report *report,
-                              cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_verify(const char *path, const cph_verify_opts *o, cph_arena *a,
+                              cph_verify_report *report, cph_err *err) CPH_MUST_USE;
 /* For people: a paragraph an artefact. `all` false: of damaged files only the first is named. */
-CPH_API cph_status cph_verify_text(cph_buf *b, const cph_verify_report *r, bool all, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_verify_text(cph_buf *b, const cph_verify_report *r, bool all,
+                                   cph_err *err) CPH_MUST_USE;
 CPH_API cph_status cph_verify_json(cph_buf *b, const cph_verify_report *r, cph_err *err) CPH_MUST_USE;
 
 #ifdef __cplusplus
