@@ -202,7 +202,7 @@ static void a_snapshot_gives_back_objects_pages_and_lines(void **state)
 {
     (void)state;
     cph_collection *c = opened("read", CPH_OPEN_CREATE);
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < 120; i++) {
         char id[16], content[32];
         snprintf(id, sizeof id, "o%03d", i);
         snprintf(content, sizeof content, "content %d", i);
@@ -212,13 +212,13 @@ static void a_snapshot_gives_back_objects_pages_and_lines(void **state)
     cph_collection_close(c);
     cph_snapshot *s = NULL;
     ok(cph_snapshot_open(&s, at("read"), NULL, &err));
-    assert_int_equal(cph_snapshot_n_objects(s), 300);
-    assert_int_equal(cph_snapshot_n_works(s), 151);
+    assert_int_equal(cph_snapshot_n_objects(s), 120);
+    assert_int_equal(cph_snapshot_n_works(s), 61);
     cph_arena a;
     cph_arena_init(&a, 1u << 24);
     cph_buf b;
     cph_buf_init(&b, 1u << 20);
-    for (size_t i = 0; i < 300; i++) {
+    for (size_t i = 0; i < 120; i++) {
         cph_snapshot_object o;
         cph_snapshot_page p;
         char id[16];
