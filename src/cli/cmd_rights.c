@@ -220,6 +220,8 @@ static cph_status show_work(desk *d, cph_str urn, cph_err *err)
         cli_print(d->c, "]\n");
         return CPH_OK;
     }
+    /* Nobody asked for a purpose: only the status, which is the first line. */
+    if (!d->asks) k.explain = cph_str_sub(k.explain, 0, cph_str_find(k.explain, '\n', 0));
     cli_print(d->c, "%.*s\n%.*s\n", CPH_FMT(w.title), CPH_FMT(k.explain));
     return cph_collection_statements(d->collection, urn, show_statement, d, err);
 }
@@ -503,7 +505,8 @@ static cph_status run_import(cli *c, cph_err *err)
         cli_print(c, "{\"evidence\":%llu,\"statements\":%llu}\n", (unsigned long long)n.n_evidence,
                   (unsigned long long)n.n_statements);
     else if (s == CPH_OK)
-        cli_print(c, "%llu statements\n", (unsigned long long)n.n_statements);
+        cli_print(c, "%llu statements, %llu files of evidence kept\n", (unsigned long long)n.n_statements,
+                  (unsigned long long)n.n_evidence);
     desk_close(&d);
     return s;
 }

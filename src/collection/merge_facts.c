@@ -268,10 +268,22 @@ typedef struct person {
     const cph_json *facts;
 } person;
 
+/* Catalogues call the authors of a joint work authors: one role as far as persons are matched. */
+static cph_str matched_role(const person *p)
+{
+    return cph_str_is(p->role, "joint") ? CPH_STR("author") : p->role;
+}
+
+static bool same_person(const person *a, const person *b)
+{
+    return cph_str_eq(matched_role(a), matched_role(b)) && cph_str_eq(a->name, b->name) &&
+           a->occurrence == b->occurrence;
+}
+
 static int by_person(const void *pa, const void *pb)
 {
     const person *a = pa, *b = pb;
-    int order = cph_str_cmp(a->role, b->role);
+    int order = cph_str_cmp(matched_role(a), matched_role(b));
     if (order == 0) order = cph_str_cmp(a->name, b->name);
     if (order == 0 && a->occurrence != b->occurrence) order = a->occurrence < b->occurrence ? -1 : 1;
     if (order == 0 && a->statement != b->statement) order = a->statement < b->statement ? -1 : 1;
@@ -307,15 +319,17 @@ static cph_status merge_person(merge *m, cph_json *list, const person *at, size_
     cph_json *out;
     void *block;
     cph_str nationality = {"", 0};
+    cph_str role = at[0].role;
     bool same = true;
     CPH_TRY(cph_json_new(&out, m->a, CPH_JSON_OBJECT, err));
     CPH_TRY(cph_arena_alloc(m->a, &block, n * sizeof(cph_json *), err));
     const cph_json **objects = block;
     for (size_t i = 0; i < n; i++) {
         objects[i] = at[i].facts;
+        if (cph_str_is(at[i].role, "joint")) role = at[i].role;
         same = agree(&nationality, cph_json_get_str(at[i].facts, "nationality")) && same;
     }
-    CPH_TRY(cph_json_set_str(out, m->a, "role", at[0].role, err));
+    CPH_TRY(cph_json_set_str(out, m->a, "role", role, err));
     if (at[0].name.n) CPH_TRY(cph_json_set_str(out, m->a, "name", at[0].name, err));
     if (!same)
         CPH_TRY(note_conflict(m, "nationality", err));
@@ -336,7 +350,8 @@ static size_t collect_people(const merge *m, person *people)
         for (const cph_json *c = list ? list->first : NULL; c; c = c->next, position++) {
             person p = {cph_json_get_str(c, "role"), cph_json_get_str(c, "name"), 0, i, position, c};
             for (size_t k = first; k < n; k++)
-                p.occurrence += cph_str_eq(people[k].role, p.role) && cph_str_eq(people[k].name, p.name);
+                p.occurrence += cph_str_eq(matched_role(&people[k]), matched_role(&p)) &&
+                                cph_str_eq(people[k].name, p.name);
             people[n++] = p;
         }
     }
@@ -374,10 +389,7 @@ static cph_status merge_people(merge *m, cph_err *err)
     for (size_t i = 0; i < n; n_groups++) {
         group *g = &groups[n_groups];
         *g = (group){&people[i], 1, people[i].statement, people[i].position};
-        while (i + g->n < n && cph_str_eq(people[i + g->n].role, people[i].role) &&
-               cph_str_eq(people[i + g->n].name, people[i].name) &&
-               people[i + g->n].occurrence == people[i].occurrence)
-            g->n++;
+        while (i + g->n < n && same_person(&people[i + g->n], &people[i])) g->n++;
         i += g->n;
     }
     qsort(groups, n_groups, sizeof *groups, by_mention);

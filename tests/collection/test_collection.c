@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <colophon/base/memory.h>
+#include <colophon/base/pool.h>
 #include "collection_in.h"
 
 #include <stdio.h>
@@ -163,6 +164,45 @@ static void a_snapshot_is_the_same_in_any_order_of_arrival(void **state)
         assert_memory_equal(&d, &first, sizeof d);
         cph_collection_close(c);
     }
+}
+
+#define N_PARALLEL 24
+typedef struct parallel {
+    cph_collection *c;
+    little at[N_PARALLEL];
+    char ids[N_PARALLEL][16];
+} parallel;
+
+static cph_status add_task(void *arg, size_t task, unsigned worker, cph_err *e)
+{
+    parallel *p = arg;
+    bool added;
+    (void)worker;
+    return cph_collection_add_object(p->c, &p->at[task].o, &added, e);
+}
+
+static void many_threads_make_the_snapshot_of_one(void **state)
+{
+    (void)state;
+    static parallel p;
+    cph_digest digests[3];
+    for (unsigned threads = 1; threads <= 5; threads += 2) {
+        cph_pool *pool = NULL;
+        char name[16];
+        snprintf(name, sizeof name, "threads%u", threads);
+        p.c = opened(name, CPH_OPEN_CREATE);
+        for (size_t i = 0; i < N_PARALLEL; i++) {
+            snprintf(p.ids[i], sizeof p.ids[i], "o%zu", i);
+            make_little(&p.at[i], p.ids[i], "urn:a", i % 3 ? p.ids[i] : "shared bytes");
+        }
+        ok(cph_pool_open(&pool, threads, &err));
+        ok(cph_pool_run(pool, N_PARALLEL, add_task, &p, &err));
+        cph_pool_close(pool);
+        digests[threads / 2] = snap(p.c);
+        cph_collection_close(p.c);
+    }
+    assert_memory_equal(&digests[0], &digests[1], sizeof digests[0]);
+    assert_memory_equal(&digests[0], &digests[2], sizeof digests[0]);
 }
 
 static void an_object_is_added_once_and_its_content_is_kept(void **state)
@@ -595,6 +635,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, make_root, drop_root)
         T(a_snapshot_is_the_same_in_any_order_of_arrival),
+        T(many_threads_make_the_snapshot_of_one),
         T(an_object_is_added_once_and_its_content_is_kept),
         T(a_file_that_changed_under_us_is_refused),
         T(a_snapshot_gives_back_objects_pages_and_lines),

@@ -90,6 +90,9 @@ static void contributors_are_matched_by_role_and_name_and_the_others_added(void 
                ",\"birth\":{\"value\":\"1860\",\"source\":\"authority\"},\"flags\":\"unid\"") "]}",
            "{\"contributors\":[" MAN("author", "A",
                                      ",\"death\":{\"value\":\"1931\",\"source\":\"catalogue\"}") "]}");
+    MERGES("\"contributors\":[{\"name\":\"A\",\"role\":\"joint\"}]",
+           "{\"contributors\":[" MAN("author", "A", "") "]}",
+           "{\"contributors\":[" MAN("joint", "A", "") "]}");
     static const char *const more[] = {
         "{\"contributors\":[" MAN("author", "A", "") "," MAN("author", "", "") "]}",
         "{\"contributors\":[" MAN("author", "", "") "," MAN("author", "", "") "," MAN("preface", "A",
