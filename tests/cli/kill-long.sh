@@ -20,7 +20,7 @@ ingest() { exec "$colophon" ingest "$root/sample/collection" --into "$1" --sampl
 build() { exec "$colophon" build "$1" --for train-internal --as-of $as_of --release $as_of --rulebase sample --out "$2" --quiet; }
 # shellcheck disable=SC2086
 train() { exec "$colophon" train gpt2 --corpus "$work/corpus" --no-revocations --tokenizer "$work/tokenizer" --tokens "$1.tokens" --out "$1" \
-    $small_train --steps 120 --save-every 7 --quiet; }
+    ${small_train/--steps 30/--steps 120} --save-every 7 --quiet; }
 
 ms_ingest=$(seconds ingest_sample "$work/c") && ms_build=$(seconds build_sample "$work/c" "$work/corpus") || { bad "the undisturbed run"; done_testing; }
 tokenizer_sample "$work/corpus" "$work/tokenizer" || bad "tokenizer"
