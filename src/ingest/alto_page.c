@@ -258,31 +258,35 @@ static cph_status tag(building *b, const cph_alto_event *e, cph_err *err)
 
 /* ---- the page ---- */
 
-static cph_status closes(building *b, const cph_alto_event *e, cph_err *err)
+static void closes(building *b, const cph_alto_event *e)
 {
-    (void)err;
     if (b->in_line && (e->closes == CPH_ALTO_LINE || e->closes == CPH_ALTO_BLOCK)) line_closes(b);
     if (e->closes == CPH_ALTO_BLOCK) b->in_block = false;
     if (e->closes == CPH_ALTO_COMPOSED && b->depth) b->depth--;
-    return CPH_OK;
+}
+
+/* Elements nest as the standard has it; where they do not, what opens ends the line that is open. */
+static bool ends_line(cph_alto_kind k)
+{
+    return k == CPH_ALTO_PAGE || k == CPH_ALTO_PLACE || k == CPH_ALTO_COMPOSED || k == CPH_ALTO_BLOCK ||
+           k == CPH_ALTO_LINE;
 }
 
 static cph_status take(building *b, const cph_alto_event *e, cph_err *err)
 {
+    if (b->in_line && ends_line(e->kind)) line_closes(b);
     switch (e->kind) {
     case CPH_ALTO_PAGE: return page_opens(b, e);
     case CPH_ALTO_COMPOSED: return composed_opens(b, e, err);
     case CPH_ALTO_BLOCK: return block_opens(b, e, err);
-    case CPH_ALTO_LINE:
-        drop_open_line(b);
-        return line_opens(b, e, err);
+    case CPH_ALTO_LINE: return line_opens(b, e, err);
     case CPH_ALTO_STRING: return string(b, e, err);
     case CPH_ALTO_SP: space(b); return CPH_OK;
     case CPH_ALTO_HYP: hyphen(b); return CPH_OK;
     case CPH_ALTO_GROUP: b->n_groups++; return CPH_OK;
     case CPH_ALTO_REF: return reference(b, e->refs, err);
     case CPH_ALTO_TAG: return tag(b, e, err);
-    case CPH_ALTO_CLOSE: return closes(b, e, err);
+    case CPH_ALTO_CLOSE: closes(b, e); return CPH_OK;
     default: return CPH_OK;
     }
 }
