@@ -82,8 +82,7 @@ static const cli_opt opts[] = {
     {"out", CLI_STR, CLI_RUN, "FILE", NULL, "write the proof to this file"},
     {"parents", CLI_LIST, CLI_RUN, "DIR", NULL,
      "look for parents below this directory, too. They are found by digest; the places that the run "
-     "recorded and the "
-     "neighbours of ARTEFACT are looked at anyway"},
+     "recorded and the neighbours of ARTEFACT are looked at anyway"},
     {"check", CLI_STR, CLI_RUN, "FILE", NULL, "check a proof file; no artefact is needed"},
     {"root", CLI_STR, CLI_RUN, "HEX", NULL, "with --check: the root that you know from elsewhere"},
     {"size", CLI_U64, CLI_RUN, "N", NULL, "with --check: the number of leaves that belongs to the root"},
@@ -94,16 +93,13 @@ const cli_command cmd_prove = {
     .args = "[ARTEFACT]",
     .max_args = 1,
     .summary = "prove that a work is in an artefact, or that it is not",
-    .about = "The proof holds without the artefact: whoever has the root and the size of the sealed tree "
-             "can check it.\n\n"
-             "Absence is asked of the artefact and of everything that it was made from. A base model "
-             "without a colophon, a "
-             "parent that cannot be reached, or a document of the work that was dropped as a copy of "
-             "another one makes the "
-             "answer no, with the reason.\n\n"
+    .about = "The proof holds without the artefact: whoever has the root and the size of the sealed tree can "
+             "check it.\n\n"
+             "Absence is asked of the artefact and of everything that it was made from. A base model without "
+             "a colophon, a parent that cannot be reached, or a document of the work that was dropped as a "
+             "copy of another one makes the answer no, with the reason.\n\n"
              "A proof speaks of the sealed list of works. It does not speak of the weights, unless the run "
-             "was replayed; and "
-             "it speaks of one URN, not of another edition or of a quotation.",
+             "was replayed; and it speaks of one URN, not of another edition or of a quotation.",
     .examples = "colophon prove demo/model --work URN:NBN:no-colophon_sample_0001 --out in.json\n"
                 "colophon prove demo/model --absent URN:NBN:no-colophon_sample_0020 --out out.json\n"
                 "colophon prove --check out.json --root HEX --size 31",

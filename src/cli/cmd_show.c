@@ -21,13 +21,13 @@ static cph_status run(cli *c, cph_err *err)
     return s;
 }
 
-static const cli_opt opts[] = {{"work", CLI_STR, CLI_RUN, "URN", NULL,
-                                "the way from the artefact to this work's records, pages and page images"},
-                               {"parents", CLI_LIST, CLI_RUN, "DIR", NULL,
-                                "look for parents below this directory, too. They are found by digest; the "
-                                "places that the run recorded and the "
-                                "neighbours of THING are looked at anyway"},
-                               {0}};
+static const cli_opt opts[] = {
+    {"work", CLI_STR, CLI_RUN, "URN", NULL,
+     "the way from the artefact to this work's records, pages and page images"},
+    {"parents", CLI_LIST, CLI_RUN, "DIR", NULL,
+     "look for parents below this directory, too. They are found by digest; the places that the run "
+     "recorded and the neighbours of THING are looked at anyway"},
+    {0}};
 
 const cli_command cmd_show = {
     .name = "show",
@@ -35,15 +35,12 @@ const cli_command cmd_show = {
     .min_args = 1,
     .max_args = 1,
     .summary = "what a thing was made from, down to the page images",
-    .about = "THING is a model, token set, tokenizer, corpus, snapshot or index; a collection; or a model "
-             "of somebody "
-             "else, of which nothing is known.\n\n"
+    .about = "THING is a model, token set, tokenizer, corpus, snapshot or index; a collection; or a model of "
+             "somebody else, of which nothing is known.\n\n"
              "Draws the tree of artefacts with their counts, what they may be used for, and the rights "
-             "tally. Nothing is "
-             "verified on the way: colophon verify does that.",
-    .examples =
-        "colophon show demo/model\n"
-        "colophon show demo/model --work URN:NBN:no-colophon_sample_0001  # from the weights to its pages\n"
-        "colophon show demo/collection --json  # every counter of every object",
+             "tally. Nothing is verified on the way: colophon verify does that.",
+    .examples = "colophon show demo/model\n"
+                "colophon show demo/model --work URN:NBN:no-colophon_sample_0001  # to its pages\n"
+                "colophon show demo/collection --json  # every counter of every object",
     .opts = opts,
     .run = run};

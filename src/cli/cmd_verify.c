@@ -56,8 +56,7 @@ static const cli_opt opts[] = {
      "check this artefact without the artefacts that it was made from"},
     {"parents", CLI_LIST, CLI_RUN, "DIR", NULL,
      "look for parents below this directory, too. They are found by digest; the places that the run "
-     "recorded and the "
-     "neighbours of ARTEFACT are looked at anyway"},
+     "recorded and the neighbours of ARTEFACT are looked at anyway"},
     {0}};
 
 const cli_command cmd_verify = {
@@ -66,15 +65,15 @@ const cli_command cmd_verify = {
     .min_args = 1,
     .max_args = 1,
     .summary = "recompute an artefact and say what differs",
-    .about = "Reads every byte of ARTEFACT and of the artefacts that it was made from, as far as they can "
-             "be reached: "
-             "manifests, files, the roots from the content itself. A changed bit, a missing file or one "
-             "too many is "
-             "named.\n\n"
+    .about = "Reads every byte of ARTEFACT and of the artefacts that it was made from, as far as they can be "
+             "reached: manifests, files, the roots from the content itself. A changed bit, a missing file or "
+             "one too many is named.\n\n"
+             "Of a collection, which is not sealed, it reads every source file against the newest "
+             "snapshot.\n\n"
              "What cannot be checked here is marked: a parent that is not reachable, a private file that a "
-             "published "
-             "copy does without. Exit 1 when something differs.",
-    .examples = "colophon verify demo/model\ncolophon verify demo/model --list  # all that differs\n"
+             "published copy does without. Exit 1 when something differs.",
+    .examples = "colophon verify demo/model\n"
+                "colophon verify demo/model --list  # all that differs\n"
                 "colophon verify published/model --parents /archive/corpora",
     .opts = opts,
     .run = run};

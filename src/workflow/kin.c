@@ -248,8 +248,7 @@ bool cph_kin_collection(const char *snapshot_path, char out[CPH_PATH_MAX])
     if (!cph_str_is(cph_path_base(dir), "snapshots")) return false;
     dir = cph_path_dir(dir);
     snprintf(path, sizeof path, "%.*s", CPH_FMT(dir));
-    if (cph_path_join(db, path, "collection.db", NULL) != CPH_OK ||
-        cph_file_kind_of(db) != CPH_FILE_REGULAR)
+    if (cph_path_join(db, path, "collection.db", NULL) != CPH_OK || cph_file_kind_of(db) != CPH_FILE_REGULAR)
         return false;
     memcpy(out, path, sizeof path);
     return true;

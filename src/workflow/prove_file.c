@@ -12,9 +12,9 @@
 #include "prove_in.h"
 
 #define TRAP_MANIFEST "speaks of the manifest, not of the weights: the run was not replayed"
-#define TRAP_URN \
-    "speaks of this URN: another edition or a quotation is another question; no content report goes with " \
-    "it"
+#define TRAP_URN                                                                                             \
+    "speaks of this URN: another edition or a quotation is another question; "                               \
+    "no content report goes with it"
 
 static cph_status add_notes(cph_json *file, cph_arena *a, cph_err *err)
 {
@@ -191,8 +191,7 @@ cph_status cph_prove_refusal(cph_prove_answer *out, cph_arena *a, const cph_prov
 static cph_status same_target(const cph_proof *p, const cph_proof *first, cph_err *err)
 {
     if (!is_absence(p) || cph_digest_cmp(&p->target_wkey, &first->target_wkey) != 0)
-        return cph_fail(err, CPH_NO,
-                        "the proof does not hold: an ancestor's proof is about something else");
+        return cph_fail(err, CPH_NO, "the proof does not hold: an ancestor's proof is about something else");
     return CPH_OK;
 }
 
@@ -200,8 +199,7 @@ static cph_status parse_all(const cph_json *file, cph_arena *a, cph_proof **out,
 {
     const cph_json *more = cph_json_get(file, "ancestors");
     void *mem;
-    if (more && more->type != CPH_JSON_ARRAY)
-        return cph_fail(err, CPH_DATA, "proof: ancestors is no array");
+    if (more && more->type != CPH_JSON_ARRAY) return cph_fail(err, CPH_DATA, "proof: ancestors is no array");
     CPH_TRY(cph_arena_alloc0(a, &mem, (size_t)(more ? more->n : 0) + 1, sizeof(cph_proof), err));
     cph_proof *p = mem;
     *n = 0;
@@ -212,12 +210,10 @@ static cph_status parse_all(const cph_json *file, cph_arena *a, cph_proof **out,
     return CPH_OK;
 }
 
-static cph_status check_all(const cph_proof *p, size_t n, const cph_digest *root, uint64_t size,
-                            cph_err *err)
+static cph_status check_all(const cph_proof *p, size_t n, const cph_digest *root, uint64_t size, cph_err *err)
 {
     if (root && (cph_digest_cmp(root, &p->root) != 0 || size != p->size))
-        return cph_fail(err, CPH_NO,
-                        "the proof does not hold: it is of another tree than the one you name");
+        return cph_fail(err, CPH_NO, "the proof does not hold: it is of another tree than the one you name");
     for (size_t i = 0; i < n; i++) {
         if (i) CPH_TRY(same_target(&p[i], p, err));
         CPH_TRY(cph_proof_check(&p[i], err));

@@ -16,6 +16,14 @@
 
 /* ---- rows ---- */
 
+/* A file's name may hold any byte; what is said of it is valid UTF-8 on one line. */
+static void mend(char *p, size_t n)
+{
+    for (size_t at; (at = cph_utf8_check(p, n)) != n;) p[at] = '?';
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)p[i] < 0x20) p[i] = '?';
+}
+
 static cph_status add_row(cph_verifier *v, cph_verdict_grade grade, cph_str subject, cph_str what,
                           cph_err *err)
 {
@@ -24,6 +32,7 @@ static cph_status add_row(cph_verifier *v, cph_verdict_grade grade, cph_str subj
     cph_verify_link *l = mem;
     l->row = (cph_verify_row){.grade = grade, .artefact = v->current};
     CPH_TRY(cph_arena_str(v->a, &l->row.subject, subject, err));
+    mend((char *)(uintptr_t)l->row.subject.p, subject.n);
     CPH_TRY(cph_arena_str(v->a, &l->row.what, what, err));
     *v->end = l;
     v->end = &l->next;
@@ -48,15 +57,14 @@ cph_status cph_verify_say(cph_verifier *v, cph_verdict_grade grade, const char *
 cph_status cph_verify_fault(cph_verifier *v, const char *subject, cph_status s, const cph_err *found,
                             cph_err *err)
 {
-    if (s == CPH_DATA || s == CPH_NO)
-        return cph_verify_say(v, CPH_DAMAGED, subject, err, "%s", found->what);
+    if (s == CPH_DATA || s == CPH_NO) return cph_verify_say(v, CPH_DAMAGED, subject, err, "%s", found->what);
     if (err) *err = *found;
     return s;
 }
 
 /* ---- artefacts to visit ---- */
 
-static cph_status enqueue(cph_verifier *v, cph_kin_place at, cph_err *err)
+cph_status cph_verify_enqueue(cph_verifier *v, cph_kin_place at, cph_err *err)
 {
     for (uint32_t i = 0; i < v->n; i++)
         if (v->places[i].manifest && at.manifest && strcmp(v->places[i].path, at.path) == 0) return CPH_OK;
@@ -119,6 +127,23 @@ static cph_status check_signatures(cph_verifier *v, const cph_kin_place *at, cph
     return CPH_OK;
 }
 
+/* A model of somebody else: that its files are the same is all that can be said. */
+static cph_status visit_external(cph_verifier *v, const cph_kin_place *at, const cph_parent *p,
+                                 const char *subject, const char *cite, cph_err *err)
+{
+    const cph_json *paths = cph_json_get(cph_manifest_run(at->manifest), "paths");
+    char role[64], path[CPH_PATH_MAX];
+    cph_digest found;
+    snprintf(role, sizeof role, "%.*s", (int)(p->role.n > 60 ? 60 : p->role.n), p->role.p);
+    cph_str where = cph_json_get_str(paths, role);
+    snprintf(path, sizeof path, "%.*s", CPH_FMT(where));
+    bool here = where.n && where.n < sizeof path && cph_file_kind_of(path) == CPH_FILE_DIR &&
+                cph_content_root_of(path, &found, NULL) == CPH_OK && cph_digest_cmp(&found, &p->digest) == 0;
+    return here ? cph_verify_say(v, CPH_VERIFIED, subject, err,
+                                 "%s: external, colophon: null; the same files", cite)
+                : cph_verify_say(v, CPH_ABSENT, subject, err, "%s: external, colophon: null; not here", cite);
+}
+
 static cph_status visit_parent(cph_verifier *v, const cph_kin_place *at, const cph_parent *p, cph_err *err)
 {
     char subject[96], cite[64];
@@ -126,8 +151,7 @@ static cph_status visit_parent(cph_verifier *v, const cph_kin_place *at, const c
     cph_err local = {.status = CPH_OK};
     snprintf(subject, sizeof subject, "parent %.*s", (int)(p->role.n > 60 ? 60 : p->role.n), p->role.p);
     cph_artefact_cite(p->kind, &p->digest, cite);
-    if (cph_str_is(p->kind, "external"))
-        return cph_verify_say(v, CPH_ABSENT, subject, err, "%s: external, colophon: null", cite);
+    if (cph_str_is(p->kind, "external")) return visit_external(v, at, p, subject, cite, err);
     cph_status s = cph_kin_parent(v->kin, at, p, &place, &local);
     if (s == CPH_NO) return cph_verify_say(v, CPH_ABSENT, subject, err, "%s: not reachable", cite);
     if (s != CPH_OK) return cph_verify_fault(v, subject, s, &local, err);
@@ -135,7 +159,7 @@ static cph_status visit_parent(cph_verifier *v, const cph_kin_place *at, const c
         return cph_verify_say(v, CPH_DAMAGED, subject, err, "%s is of another kind", cite);
     CPH_TRY(cph_verify_say(v, CPH_VERIFIED, subject, err, "%s", cite));
     CPH_TRY(cph_verify_against_parent(v, at, p, &place, err));
-    return v->o->alone ? CPH_OK : enqueue(v, place, err);
+    return v->o->alone ? CPH_OK : cph_verify_enqueue(v, place, err);
 }
 
 static cph_status check_one(cph_verifier *v, cph_err *err)
@@ -146,8 +170,7 @@ static cph_status check_one(cph_verifier *v, cph_err *err)
     CPH_TRY(check_signatures(v, &at, err));
     if (v->artefacts[v->current].n_damaged)
         CPH_TRY(cph_verify_say(v, CPH_ABSENT, "roots", err, "not recomputed: files differ"));
-    else
-        CPH_TRY(cph_verify_roots(v, &at, err));
+    else CPH_TRY(cph_verify_roots(v, &at, err));
     for (size_t i = 0; i < cph_manifest_n_parents(at.manifest); i++) {
         cph_parent p = cph_manifest_parent_at(at.manifest, i);
         CPH_TRY(visit_parent(v, &at, &p, err));
@@ -165,10 +188,17 @@ static cph_status without_manifest(cph_verifier *v, const char *path, cph_status
         if (err) *err = *found;
         return s;
     }
-    CPH_TRY(enqueue(v, (cph_kin_place){path, NULL}, err));
-    return s == CPH_NO ? cph_verify_say(v, CPH_DAMAGED, CPH_MANIFEST_NAME, err,
-                                        "is missing: nothing is sealed here")
-                       : cph_verify_say(v, CPH_DAMAGED, CPH_MANIFEST_NAME, err, "%s", found->what);
+    CPH_TRY(cph_verify_enqueue(v, (cph_kin_place){path, NULL}, err));
+    return s == CPH_NO
+               ? cph_verify_say(v, CPH_DAMAGED, CPH_MANIFEST_NAME, err, "is missing: nothing is sealed here")
+               : cph_verify_say(v, CPH_DAMAGED, CPH_MANIFEST_NAME, err, "%s", found->what);
+}
+
+static bool is_collection(const char *path)
+{
+    char db[CPH_PATH_MAX];
+    return cph_path_join(db, path, "collection.db", NULL) == CPH_OK &&
+           cph_file_kind_of(db) == CPH_FILE_REGULAR;
 }
 
 static cph_status visit_all(cph_verifier *v, const char *path, cph_err *err)
@@ -176,8 +206,14 @@ static cph_status visit_all(cph_verifier *v, const char *path, cph_err *err)
     cph_kin_place at;
     cph_err local = {.status = CPH_OK};
     cph_status s = cph_kin_at(v->kin, path, &at, &local);
-    if (s != CPH_OK) return without_manifest(v, path, s, &local, err);
-    CPH_TRY(enqueue(v, at, err));
+    if (s == CPH_NO && is_collection(path)) {
+        CPH_TRY(cph_verify_collection(v, path, err));
+        v->current = 1;
+    } else if (s != CPH_OK) {
+        return without_manifest(v, path, s, &local, err);
+    } else {
+        CPH_TRY(cph_verify_enqueue(v, at, err));
+    }
     for (; v->current < v->n; v->current++) CPH_TRY(check_one(v, err));
     return CPH_OK;
 }

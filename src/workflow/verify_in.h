@@ -30,6 +30,10 @@ cph_status cph_verify_say(cph_verifier *v, cph_verdict_grade grade, const char *
 cph_status cph_verify_fault(cph_verifier *v, const char *subject, cph_status s, const cph_err *found,
                             cph_err *err) CPH_MUST_USE;
 
+/* One more artefact to visit, unless it is there already. */
+cph_status cph_verify_enqueue(cph_verifier *v, cph_kin_place at, cph_err *err) CPH_MUST_USE;
+/* The collection at `path` becomes the first entry, and its newest snapshot the next. */
+cph_status cph_verify_collection(cph_verifier *v, const char *path, cph_err *err) CPH_MUST_USE;
 /* Recomputes the roots of an artefact whose files are as sealed. */
 cph_status cph_verify_roots(cph_verifier *v, const cph_kin_place *at, cph_err *err) CPH_MUST_USE;
 /* What a child copied from its parent is what the parent has. */

@@ -13,6 +13,9 @@ static cph_status head(cph_buf *b, const cph_verify_artefact *a, cph_err *err)
 {
     char hex[CPH_HEX_DIGEST];
     cph_digest_hex(&a->digest, hex);
+    static const cph_digest none;
+    if (a->kind.n && cph_digest_cmp(&a->digest, &none) == 0)
+        return cph_buf_printf(b, err, "%-10.*s %.*s\n", CPH_FMT(a->kind), CPH_FMT(a->path));
     if (!a->kind.n) return cph_buf_printf(b, err, "%.*s\n", CPH_FMT(a->path));
     return cph_buf_printf(b, err, "%-10.*s %.16s  %.*s\n", CPH_FMT(a->kind), hex, CPH_FMT(a->path));
 }
@@ -54,8 +57,7 @@ cph_status cph_verify_text(cph_buf *b, const cph_verify_report *r, bool all, cph
     if (r->n_damaged)
         CPH_TRY(cph_buf_printf(b, err, "%llu %s\n", (unsigned long long)r->n_damaged,
                                r->n_damaged == 1 ? "thing differs" : "things differ"));
-    else
-        CPH_TRY(cph_buf_z(b, "everything that is here is as it was sealed\n", err));
+    else CPH_TRY(cph_buf_z(b, "everything that is here is as it was sealed\n", err));
     if (r->n_absent)
         CPH_TRY(cph_buf_printf(b, err, "%llu could not be checked here (marked -)\n",
                                (unsigned long long)r->n_absent));
@@ -83,6 +85,7 @@ static void json_rows(cph_jw *w, const cph_verify_report *r, uint32_t artefact)
 
 static void json_artefact(cph_jw *w, const cph_verify_report *r, uint32_t i)
 {
+    static const cph_digest none;
     const cph_verify_artefact *a = &r->artefacts[i];
     char hex[CPH_HEX_DIGEST];
     cph_digest_hex(&a->digest, hex);
@@ -90,15 +93,11 @@ static void json_artefact(cph_jw *w, const cph_verify_report *r, uint32_t i)
     cph_jw_key(w, "path");
     cph_jw_str(w, a->path);
     cph_jw_key(w, "kind");
-    if (a->kind.n)
-        cph_jw_str(w, a->kind);
-    else
-        cph_jw_null(w);
+    if (a->kind.n) cph_jw_str(w, a->kind);
+    else cph_jw_null(w);
     cph_jw_key(w, "digest");
-    if (a->kind.n)
-        cph_jw_z(w, hex);
-    else
-        cph_jw_null(w);
+    if (a->kind.n && cph_digest_cmp(&a->digest, &none) != 0) cph_jw_z(w, hex);
+    else cph_jw_null(w);
     cph_jw_key(w, "damaged");
     cph_jw_u64(w, a->n_damaged);
     json_rows(w, r, i);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "line_fixture.h"
 
+#include <colophon/base/memory.h>
 #include <colophon/workflow/prove.h>
 
 static cph_prove_answer asked(line_fixture *f, const char *path, cph_prove_about about, const char *name)
@@ -66,8 +67,7 @@ static void absence_is_asked_of_every_tree_the_artefact_came_from(void **state)
     line_fixture *f = *state;
     cph_prove_answer a = asked(f, "demo/model", CPH_PROVE_ABSENT, "urn:x:nobody");
     assert_true(a.holds);
-    assert_int_equal(cph_json_get(a.file, "ancestors")->n,
-                     2); /* seen of the model, then tokens and corpus */
+    assert_int_equal(cph_json_get(a.file, "ancestors")->n, 2); /* seen of the model, then tokens and corpus */
     assert_true(carried(f, &a, NULL, 0).holds);
     cph_digest root = cph_set_tree_root(f->seen);
     assert_true(carried(f, &a, &root, 3).holds);
@@ -194,6 +194,26 @@ static void what_is_no_proof_is_refused(void **state)
     assert_false(carried(f, &a, NULL, 0).holds);
 }
 
+static void whatever_allocation_fails_the_answer_is_a_limit(void **state)
+{
+    uint64_t n = 1;
+    (void)state;
+    for (cph_status s = CPH_NOMEM; s != CPH_OK; n++) {
+        cph_prove_answer answer;
+        cph_arena a;
+        cph_arena_init(&a, 0);
+        cph_memory_fail_at(n);
+        s = cph_prove(&(cph_prove_ask){.path = "demo/model",
+                                       .about = CPH_PROVE_ABSENT,
+                                       .name = CPH_STR("urn:x:nobody")},
+                      &a, &answer, NULL);
+        cph_memory_fail_at(0);
+        if (s != CPH_OK) assert_int_equal(s, CPH_NOMEM);
+        cph_arena_release(&a);
+    }
+    assert_true(n > 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +225,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_looked_into_makes_the_answer_no),
         cmocka_unit_test(a_proof_file_with_any_flipped_digit_does_not_hold),
         cmocka_unit_test(what_is_no_proof_is_refused),
+        cmocka_unit_test(whatever_allocation_fails_the_answer_is_a_limit),
     };
     return cmocka_run_group_tests(tests, line_begin, line_end);
 }

@@ -5,6 +5,7 @@
  */
 #include "line_fixture.h"
 
+#include <colophon/base/memory.h>
 #include <colophon/workflow/show.h>
 
 static cph_buf shown;
@@ -157,8 +158,7 @@ static void a_collection_lists_objects_and_problems(void **state)
     cph_object_record o = {.source_id = CPH_STR("book-1"),
                            .profile = CPH_STR("alto-folder"),
                            .work_urn = CPH_STR("urn:x:book"),
-                           .meta_json =
-                               CPH_STR("{\"counts\":{\"words\":7},\"title\":\"Fyrvokterens bok\"}"),
+                           .meta_json = CPH_STR("{\"counts\":{\"words\":7},\"title\":\"Fyrvokterens bok\"}"),
                            .files = &file,
                            .n_files = 1,
                            .pages = pages,
@@ -192,6 +192,22 @@ static void a_collection_lists_objects_and_problems(void **state)
     assert_int_equal(cph_json_get(v, "works")->n, 1);
 }
 
+static void whatever_allocation_fails_the_answer_is_a_limit(void **state)
+{
+    uint64_t n = 1;
+    (void)state;
+    for (cph_status s = CPH_NOMEM; s != CPH_OK; n++) {
+        cph_arena a;
+        cph_arena_init(&a, 0);
+        cph_memory_fail_at(n);
+        s = cph_show(&shown, &(cph_show_ask){.path = "demo/model", .work = CPH_STR("urn:x:one")}, NULL);
+        cph_memory_fail_at(0);
+        if (s != CPH_OK) assert_int_equal(s, CPH_NOMEM);
+        cph_arena_release(&a);
+    }
+    assert_true(n > 20);
+}
+
 static int end(void **state)
 {
     cph_buf_release(&shown);
@@ -207,6 +223,7 @@ int main(void)
         cmocka_unit_test(the_way_of_a_work_leads_to_its_pages),
         cmocka_unit_test(a_model_of_somebody_else_has_no_colophon),
         cmocka_unit_test(a_collection_lists_objects_and_problems),
+        cmocka_unit_test(whatever_allocation_fails_the_answer_is_a_limit),
     };
     return cmocka_run_group_tests(tests, line_begin, end);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "line_fixture.h"
 
+#include <colophon/base/memory.h>
 #include <colophon/workflow/verify.h>
 
 static cph_verify_report verified(line_fixture *f, const char *path, bool alone)
@@ -122,9 +123,9 @@ static void missing_and_extra_files_and_a_missing_manifest_are_found(void **stat
     assert_non_null(find(&r, CPH_DAMAGED, "colophon.json"));
     assert_int_equal(rename("demo/away", "demo/tokens/colophon.json"), 0);
     cph_verify_report none;
-    assert_int_equal(
-        cph_verify("demo/nowhere", &(cph_verify_opts){0}, &((line_fixture *)*state)->a, &none, NULL),
-        CPH_IO);
+    assert_int_equal(cph_verify("demo/nowhere", &(cph_verify_opts){0}, &((line_fixture *)*state)->a, &none,
+                                NULL),
+                     CPH_IO);
 }
 
 /* Content and manifest are forged together: files, self and digest agree, the roots do not. */
@@ -199,8 +200,7 @@ static void a_record_that_its_side_car_does_not_fit_is_named(void **state)
         cph_verify_report r = verified(f, "demo/forged", true);
         const cph_verify_row *row = find(&r, CPH_DAMAGED, "set_root");
         assert_non_null(row);
-        if (!strstr(row->what.p, lies[i].expected) ||
-            !strstr(row->what.p, "shard-00000.jsonl.zst: record 3"))
+        if (!strstr(row->what.p, lies[i].expected) || !strstr(row->what.p, "shard-00000.jsonl.zst: record 3"))
             fail_msg("lie %zu: %s", i, row->what.p);
         cph_buf_release(&b);
         cph_buf_release(&forged);
@@ -223,9 +223,9 @@ static void parents_are_found_elsewhere_by_digest_or_said_to_be_unreachable(void
     assert_int_equal(r.n_artefacts, 5);
     assert_int_equal(rename("archive/deep/renamed", "demo/tokens"), 0);
     const char *nowhere[] = {"nowhere"};
-    assert_int_equal(
-        cph_verify("demo/forlorn", &(cph_verify_opts){.parents = nowhere, .n_parents = 1}, &f->a, &r, NULL),
-        CPH_IO);
+    assert_int_equal(cph_verify("demo/forlorn", &(cph_verify_opts){.parents = nowhere, .n_parents = 1}, &f->a,
+                                &r, NULL),
+                     CPH_IO);
 }
 
 static void the_text_names_the_first_and_counts_the_rest(void **state)
@@ -255,6 +255,88 @@ static void the_text_names_the_first_and_counts_the_rest(void **state)
     cph_buf_release(&json);
 }
 
+static void a_collection_is_read_against_its_newest_snapshot(void **state)
+{
+    line_fixture *f = *state;
+    cph_collection *c;
+    cph_digest d;
+    bool added;
+    line_write(".", "p1.xml", "<alto/>");
+    cph_source_file file = {.path = CPH_STR("p1.xml"),
+                            .from = "p1.xml",
+                            .bytes = 7,
+                            .checksum_state = CPH_STR("none"),
+                            .role = CPH_STR("text"),
+                            .sha256 = cph_sha256_of("<alto/>", 7)};
+    cph_object_record o = {.source_id = CPH_STR("book-1"),
+                           .profile = CPH_STR("alto-folder"),
+                           .work_urn = CPH_STR("urn:x:book"),
+                           .files = &file,
+                           .n_files = 1};
+    must(cph_collection_open(&c, "books", CPH_OPEN_CREATE, err));
+    must(cph_collection_add_object(c, &o, &added, err));
+    cph_verify_report r = verified(f, "books", false);
+    assert_non_null(find(&r, CPH_ABSENT, "source files")); /* no snapshot yet */
+    must(cph_collection_snapshot(c, &d, err));
+    char path[CPH_PATH_MAX], hex[CPH_HEX_DIGEST];
+    must(cph_collection_content(c, &file.sha256, path, err));
+    cph_collection_close(c);
+    r = verified(f, "books", false);
+    assert_int_equal(r.n_damaged, 0);
+    assert_int_equal(r.n_artefacts, 2);
+    cph_digest_hex(&file.sha256, hex);
+    must(cph_file_write(path, "<alto2>", 7, err));
+    r = verified(f, "books", false);
+    assert_int_equal(r.n_damaged, 1);
+    assert_non_null(find(&r, CPH_DAMAGED, hex));
+    assert_int_equal(unlink(path), 0);
+    r = verified(f, "books", false);
+    assert_non_null(find(&r, CPH_DAMAGED, hex));
+}
+
+static void an_external_base_is_recognised_where_it_lies(void **state)
+{
+    line_fixture *f = *state;
+    cph_json *identity, *run;
+    cph_digest base, d;
+    must(cph_mkdirs("theirs", err));
+    line_write("theirs", "config.json", "{}\n");
+    must(cph_content_root_of("theirs", &base, err));
+    must(cph_mkdirs("demo/tuned", err));
+    must(cph_identity_new(&identity, &f->a, err));
+    must(cph_identity_parent(identity, &f->a, "base", "external", &base, err));
+    must(cph_run_new(&run, &f->a, 0, err));
+    must(cph_run_path(run, &f->a, "base", CPH_STR("theirs"), err));
+    cph_seal seal = {.kind = "model", .identity = identity, .run = run, .content_root = true};
+    must(cph_seal_write("demo/tuned", &f->a, &seal, &d, err));
+    cph_verify_report r = verified(f, "demo/tuned", false);
+    assert_non_null(find(&r, CPH_VERIFIED, "parent base"));
+    line_write("theirs", "config.json", "{ }\n");
+    r = verified(f, "demo/tuned", false);
+    assert_int_equal(r.n_damaged, 0);
+    assert_non_null(find(&r, CPH_ABSENT, "parent base"));
+    must(cph_remove_tree("demo/tuned", err));
+    must(cph_remove_tree("theirs", err));
+}
+
+static void whatever_allocation_fails_the_answer_is_a_limit(void **state)
+{
+    line_fixture *f = *state;
+    uint64_t n = 1;
+    for (cph_status s = CPH_NOMEM; s != CPH_OK; n++) {
+        cph_verify_report r;
+        cph_arena a;
+        cph_arena_init(&a, 0);
+        cph_memory_fail_at(n);
+        s = cph_verify("demo/model", &(cph_verify_opts){.alone = false}, &a, &r, NULL);
+        cph_memory_fail_at(0);
+        if (s != CPH_OK) assert_int_equal(s, CPH_NOMEM);
+        cph_arena_release(&a);
+    }
+    assert_true(n > 50);
+    assert_int_equal(verified(f, "demo/model", false).n_damaged, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +348,9 @@ int main(void)
         cmocka_unit_test(a_record_that_its_side_car_does_not_fit_is_named),
         cmocka_unit_test(parents_are_found_elsewhere_by_digest_or_said_to_be_unreachable),
         cmocka_unit_test(the_text_names_the_first_and_counts_the_rest),
+        cmocka_unit_test(a_collection_is_read_against_its_newest_snapshot),
+        cmocka_unit_test(an_external_base_is_recognised_where_it_lies),
+        cmocka_unit_test(whatever_allocation_fails_the_answer_is_a_limit),
     };
     return cmocka_run_group_tests(tests, line_begin, line_end);
 }

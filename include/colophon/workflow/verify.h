@@ -36,8 +36,8 @@ typedef struct cph_verify_row {
 } cph_verify_row;
 
 typedef struct cph_verify_artefact {
-    cph_str path, kind; /* kind "": its manifest cannot be read */
-    cph_digest digest;
+    cph_str path, kind; /* kind "": its manifest cannot be read; "collection": a catalogue */
+    cph_digest digest;  /* all zero: it has none */
     uint32_t n_damaged; /* findings of grade CPH_DAMAGED */
 } cph_verify_artefact;
 
@@ -56,7 +56,10 @@ typedef struct cph_verify_opts {
     cph_pool *pool; /* NULL: the caller's thread alone */
 } cph_verify_opts;
 
-/* The report lives in `a`. */
+/*
+ * `path`: an artefact, or a collection: then its source files are read against the newest snapshot, and that
+ * snapshot is verified. The report lives in `a`.
+ */
 CPH_API cph_status cph_verify(const char *path, const cph_verify_opts *o, cph_arena *a,
                               cph_verify_report *report, cph_err *err) CPH_MUST_USE;
 /* For people: a paragraph an artefact. `all` false: of damaged files only the first is named. */
