@@ -67,7 +67,8 @@ static double largest(const float *v, uint64_t n)
     return top;
 }
 
-/* The middle third of GPT-2's c_attn.bias (the keys') has a true gradient of zero: AdamW makes noise of it. */
+/* The middle third of GPT-2's c_attn.bias (the keys') has a true gradient of zero: AdamW
+ * makes noise of it. */
 static bool is_key_bias(cph_str name, uint64_t i, uint64_t n)
 {
     return cph_str_ends(name, "attn.c_attn.bias") && i >= n / 3 && i < 2 * (n / 3);
@@ -108,7 +109,8 @@ static const float *ours_of(const golden *g, cph_str name, uint64_t n, const flo
 }
 
 /* Every parameter of the file against the same of a flat arena. */
-static cph_status compare_flat(golden *g, const char *file, const char *group, const float *flat, double bound,
+static cph_status compare_flat(golden *g, const char *file, const char *group, const float *flat,
+                               double bound,
                                bool after, cph_err *err)
 {
     cph_safetensors *f;
@@ -117,12 +119,14 @@ static cph_status compare_flat(golden *g, const char *file, const char *group, c
     pairs *p = take(g, n, sizeof *p);
     cph_status s = CPH_OK;
     if (n != cph_model_n_params(g->model))
-        s = cph_fail(err, CPH_DATA, "%s: %zu tensors, the model has %zu", file, n, cph_model_n_params(g->model));
+        s = cph_fail(err, CPH_DATA, "%s: %zu tensors, the model has %zu", file, n,
+                     cph_model_n_params(g->model));
     for (size_t i = 0; i < n && s == CPH_OK; i++) {
         p[i].theirs = cph_safetensors_at(f, i);
         p[i].want = take(g, p[i].theirs->n, sizeof(float));
         p[i].got = ours_of(g, p[i].theirs->name, p[i].theirs->n, flat);
-        if (!p[i].got) s = cph_fail(err, CPH_DATA, "%s: %.*s is no parameter", file, CPH_FMT(p[i].theirs->name));
+        if (!p[i].got) s = cph_fail(err, CPH_DATA, "%s: %.*s is no parameter", file,
+                                    CPH_FMT(p[i].theirs->name));
         else s = cph_st_read_f32(p[i].theirs, p[i].want, err);
     }
     if (s == CPH_OK) compare(g, group, p, n, bound, after);
@@ -143,7 +147,8 @@ static cph_status compare_outputs(golden *g, float loss, cph_err *err)
         p[i].want = take(g, t->n, sizeof(float));
         if (cph_str_is(t->name, "loss")) p[i].got = &loss;
         else if (cph_str_is(t->name, "logits")) p[i].got = cph_step_logits(g->step);
-        else if (cph_str_starts(t->name, "hidden_states.") && cph_str_u64(cph_str_sub(t->name, 14, t->name.n), &layer))
+        else if (cph_str_starts(t->name, "hidden_states.") && cph_str_u64(cph_str_sub(t->name, 14,
+                                                                                      t->name.n), &layer))
             p[i].got = cph_step_hidden(g->step, (uint32_t)layer);
         else s = cph_fail(err, CPH_DATA, "outputs.safetensors: %.*s is nothing we compute", CPH_FMT(t->name));
         if (s == CPH_OK) s = cph_st_read_f32(t, p[i].want, err);
@@ -155,7 +160,8 @@ static cph_status compare_outputs(golden *g, float loss, cph_err *err)
 
 /* ---- inputs ---- */
 
-static cph_status read_ints(golden *g, const cph_safetensors *f, const char *name, int64_t **out, cph_err *err)
+static cph_status read_ints(golden *g, const cph_safetensors *f, const char *name, int64_t **out,
+                            cph_err *err)
 {
     const cph_st_tensor *t = cph_safetensors_find(f, cph_str_of(name));
     *out = NULL;
@@ -179,7 +185,8 @@ static cph_status read_inputs(golden *g, cph_err *err)
     if (s == CPH_OK) s = read_ints(g, f, "attention_mask", &mask, err);
     cph_safetensors_close(f);
     CPH_TRY(s);
-    if (!ids || !labels) return cph_fail(err, CPH_DATA, "inputs.safetensors: input_ids or labels are missing");
+    if (!ids || !labels) return cph_fail(err, CPH_DATA,
+                                         "inputs.safetensors: input_ids or labels are missing");
     size_t n = (size_t)g->B * g->T;
     g->ids = take(g, n, sizeof *g->ids);
     g->labels = take(g, n, sizeof *g->labels);
@@ -198,7 +205,8 @@ static cph_status read_inputs(golden *g, cph_err *err)
 static cph_status run_step(golden *g, float *loss, cph_err *err)
 {
     double sum;
-    cph_batch b = {.ids = g->ids, .labels = g->labels, .segments = g->segments, .inv_labels = 1.0f / (float)g->n_labels};
+    cph_batch b = {.ids = g->ids, .labels = g->labels, .segments = g->segments,
+                   .inv_labels = 1.0f / (float)g->n_labels};
     memset(g->grads, 0, cph_model_flat_len(g->model) * sizeof *g->grads);
     CPH_TRY(cph_step_run(g->step, &b, g->grads, &sum, err));
     *loss = (float)(sum / g->n_labels);
@@ -231,9 +239,12 @@ static cph_status ten_steps(golden *g, cph_err *err)
         norm_worst = fmax(norm_worst, fabs(norm - want_norm));
     }
     if (k == 0) return cph_fail(err, CPH_DATA, "train10.json: no steps");
-    say(g, "train10", CPH_STR("loss"), loss_worst / loss_top, g->tol_loss, loss_worst / loss_top <= g->tol_loss);
-    say(g, "train10", CPH_STR("grad_norm"), norm_worst / norm_top, g->tol_grads, norm_worst / norm_top <= g->tol_grads);
-    return compare_flat(g, "after10.safetensors", "after10", cph_model_weights(g->model), g->tol_after10, true, err);
+    say(g, "train10", CPH_STR("loss"), loss_worst / loss_top, g->tol_loss,
+        loss_worst / loss_top <= g->tol_loss);
+    say(g, "train10", CPH_STR("grad_norm"), norm_worst / norm_top, g->tol_grads,
+        norm_worst / norm_top <= g->tol_grads);
+    return compare_flat(g, "after10.safetensors", "after10", cph_model_weights(g->model), g->tol_after10,
+                        true, err);
 }
 
 /* Greedy with the end token forbidden, as min_new_tokens does; the log-probability is of what is left. */
@@ -273,10 +284,12 @@ static cph_status greedy(golden *g, const cph_json *prompt, const cph_json *mask
     }
     cph_decoder_close(d);
     CPH_TRY(s);
-    printf("%-12s %-9s %-42s %u of %u tokens differ%s\n", g->name, "generate", what, wrong, want->n - prompt->n,
+    printf("%-12s %-9s %-42s %u of %u tokens differ%s\n", g->name, "generate", what, wrong,
+           want->n - prompt->n,
            wrong ? "  DIFFERS" : "  ok");
     if (wrong) g->failed = true;
-    if (top > 0) say(g, "generate", CPH_STR("log-probabilities"), worst / top, g->tol_outputs, worst / top <= g->tol_outputs);
+    if (top > 0) say(g, "generate", CPH_STR("log-probabilities"), worst / top, g->tol_outputs,
+                     worst / top <= g->tol_outputs);
     return CPH_OK;
 }
 
@@ -284,7 +297,8 @@ static cph_status greedy_rows(golden *g, const cph_json *v, const char *what, cp
 {
     const cph_json *prompt = cph_json_get(v, "prompt"), *mask = cph_json_get(v, "attention_mask");
     const cph_json *want = cph_json_get(v, "greedy"), *lp = cph_json_get(v, "greedy_logprobs");
-    if (!prompt || !want || prompt->n != want->n) return cph_fail(err, CPH_DATA, "generate.json: prompt or greedy is missing");
+    if (!prompt || !want || prompt->n != want->n) return cph_fail(err, CPH_DATA,
+        "generate.json: prompt or greedy is missing");
     prompt = prompt->first, want = want->first;
     mask = mask ? mask->first : NULL;
     lp = lp ? lp->first : NULL;
@@ -332,7 +346,8 @@ static bool family_is_built(golden *g)
     char path[CPH_PATH_MAX];
     cph_json *config;
     cph_err err;
-    if (cph_path_join(path, g->dir, "adapter", &err) == CPH_OK && cph_file_kind_of(path) == CPH_FILE_DIR) return false;
+    if (cph_path_join(path, g->dir, "adapter",
+                      &err) == CPH_OK && cph_file_kind_of(path) == CPH_FILE_DIR) return false;
     if (cph_path_join(path, g->dir, "model/config.json", &err) != CPH_OK) return true;
     if (cph_json_read(&config, &g->arena, path, 0, &err) != CPH_OK) return true; /* the check will say it */
     return cph_str_is(cph_json_get_str(config, "model_type"), "gpt2");

@@ -65,7 +65,8 @@ static cph_status read_type(cph_st_tensor *t, const cph_json *v, const struct so
             t->type = (cph_st_type)i;
             return CPH_OK;
         }
-    return cph_fail(err, CPH_DATA, "%s: tensor %.*s: unknown dtype %.*s", s->name, CPH_FMT(t->name), CPH_FMT(name));
+    return cph_fail(err, CPH_DATA, "%s: tensor %.*s: unknown dtype %.*s", s->name, CPH_FMT(t->name),
+                    CPH_FMT(name));
 }
 
 static cph_status read_shape(cph_st_tensor *t, const cph_json *v, const struct source *s, cph_err *err)
@@ -74,7 +75,8 @@ static cph_status read_shape(cph_st_tensor *t, const cph_json *v, const struct s
     if (!shape || shape->type != CPH_JSON_ARRAY) return bad(err, s, t->name, "no shape");
     if (shape->n > CPH_ST_MAX_DIMS) return bad(err, s, t->name, "more than 8 dimensions");
     for (const cph_json *d = shape->first; d; d = d->next)
-        if (!cph_json_u64(d, &t->dims[t->n_dims++])) return bad(err, s, t->name, "a dimension is no whole number");
+        if (!cph_json_u64(d, &t->dims[t->n_dims++])) return bad(err, s, t->name,
+                                                                "a dimension is no whole number");
     return CPH_OK;
 }
 
@@ -83,17 +85,20 @@ static cph_status read_tensor(cph_st_tensor *t, const cph_json *v, const struct 
 {
     uint64_t begin, end;
     *t = (cph_st_tensor){.name = v->key};
-    if (v->type != CPH_JSON_OBJECT || v->n != 3) return bad(err, s, v->key, "not {dtype, shape, data_offsets}");
+    if (v->type != CPH_JSON_OBJECT || v->n != 3) return bad(err, s, v->key,
+                                                            "not {dtype, shape, data_offsets}");
     CPH_TRY(read_type(t, v, s, err));
     CPH_TRY(read_shape(t, v, s, err));
     const cph_json *offsets = cph_json_get(v, "data_offsets");
-    if (!offsets || offsets->type != CPH_JSON_ARRAY || offsets->n != 2 || !cph_json_u64(offsets->first, &begin) ||
+    if (!offsets || offsets->type != CPH_JSON_ARRAY || offsets->n != 2 || !cph_json_u64(offsets->first,
+                                                                                        &begin) ||
         !cph_json_u64(offsets->first->next, &end))
         return bad(err, s, t->name, "data_offsets are not two whole numbers");
     if (end < begin || end > s->data_bytes) return bad(err, s, t->name, "data_offsets leave the file");
     if (!cph_st_sizes(t)) return bad(err, s, t->name, "the shape overflows or ends inside a byte");
     if (t->n_bytes != end - begin)
-        return cph_fail(err, CPH_DATA, "%s: tensor %.*s: %llu bytes of data, shape and dtype need %llu", s->name,
+        return cph_fail(err, CPH_DATA, "%s: tensor %.*s: %llu bytes of data, shape and dtype need %llu",
+                        s->name,
                         CPH_FMT(t->name), (unsigned long long)(end - begin), (unsigned long long)t->n_bytes);
     t->data = s->data + begin;
     return CPH_OK;
@@ -132,7 +137,8 @@ static cph_status check_tiling(const cph_safetensors *f, const struct source *s,
 static cph_status check_meta(const cph_json *meta, const struct source *s, cph_err *err)
 {
     bool good = meta->type == CPH_JSON_OBJECT;
-    for (const cph_json *m = good ? meta->first : NULL; m; m = m->next) good = good && m->type == CPH_JSON_STRING;
+    for (const cph_json *m = good ? meta->first : NULL; m; m = m->next)
+        good = good && m->type == CPH_JSON_STRING;
     return good ? CPH_OK : cph_fail(err, CPH_DATA, "%s: __metadata__ is not a map of strings", s->name);
 }
 
@@ -159,12 +165,14 @@ static cph_status read_header(cph_safetensors *f, cph_str header, const struct s
     return check_tiling(f, s, err);
 }
 
-static cph_status parse(cph_safetensors *f, const uint8_t *p, uint64_t n_bytes, const char *name, cph_err *err)
+static cph_status parse(cph_safetensors *f, const uint8_t *p, uint64_t n_bytes, const char *name,
+                        cph_err *err)
 {
     uint64_t n = 0;
     if (n_bytes < 8) return cph_fail(err, CPH_DATA, "%s: shorter than 8 bytes", name); /* rule 1 */
     for (unsigned i = 8; i-- > 0;) n = n << 8 | p[i];
-    if (n > CPH_ST_MAX_HEADER) return cph_fail(err, CPH_DATA, "%s: a header of more than 100,000,000 bytes", name);
+    if (n > CPH_ST_MAX_HEADER) return cph_fail(err, CPH_DATA, "%s: a header of more than 100,000,000 bytes",
+                                               name);
     if (n > n_bytes - 8) return cph_fail(err, CPH_DATA, "%s: the header is longer than the file", name);
     if (n == 0 || p[8] != '{') return cph_fail(err, CPH_DATA, "%s: the header does not begin with '{'", name);
     struct source s = {name, p + 8 + n, n_bytes - 8 - n};
@@ -212,7 +220,8 @@ void cph_safetensors_close(cph_safetensors *f)
 
 size_t cph_safetensors_n(const cph_safetensors *f) { return f->n; }
 const cph_st_tensor *cph_safetensors_at(const cph_safetensors *f, size_t i) { return &f->tensors[i]; }
-cph_str cph_safetensors_meta(const cph_safetensors *f, const char *key) { return cph_json_get_str(f->meta, key); }
+cph_str cph_safetensors_meta(const cph_safetensors *f, const char *key) { return cph_json_get_str(f->meta,
+                                                                                                  key); }
 
 const cph_st_tensor *cph_safetensors_find(const cph_safetensors *f, cph_str name)
 {

@@ -59,7 +59,8 @@ cph_status cph_st_read_f32(const cph_st_tensor *t, float *out, cph_err *err)
         for (uint64_t i = 0; i < t->n; i++) out[i] = f32_of_double(load(t->data + size * i, 8));
         return CPH_OK;
     default:
-        return cph_fail(err, CPH_DATA, "tensor %.*s: weights of type %s are not read; F16, BF16, F32 and F64 are",
+        return cph_fail(err, CPH_DATA, "tensor %.*s: weights of type %s are not read; "
+                        "F16, BF16, F32 and F64 are",
                         CPH_FMT(t->name), cph_st_type_name(t->type));
     }
 }
@@ -67,7 +68,8 @@ cph_status cph_st_read_f32(const cph_st_tensor *t, float *out, cph_err *err)
 cph_status cph_st_read_i64(const cph_st_tensor *t, int64_t *out, cph_err *err)
 {
     unsigned bits = cph_st_bits[t->type];
-    bool is_signed = t->type == CPH_ST_I64 || t->type == CPH_ST_I32 || t->type == CPH_ST_I16 || t->type == CPH_ST_I8;
+    bool is_signed = t->type == CPH_ST_I64 || t->type == CPH_ST_I32 || t->type == CPH_ST_I16 ||
+                     t->type == CPH_ST_I8;
     bool is_unsigned = t->type == CPH_ST_U64 || t->type == CPH_ST_U32 || t->type == CPH_ST_U16 ||
                        t->type == CPH_ST_U8 || t->type == CPH_ST_BOOL;
     if (!is_signed && !is_unsigned)
@@ -154,7 +156,8 @@ static cph_status write_all(const char *path, const cph_st_tensor *sorted, size_
     cph_out o;
     CPH_TRY(cph_out_open(&o, path, err));
     cph_status s = cph_out_write(&o, header->p, header->n, err);
-    for (size_t i = 0; i < n && s == CPH_OK; i++) s = cph_out_write(&o, sorted[i].data, sorted[i].n_bytes, err);
+    for (size_t i = 0; i < n && s == CPH_OK; i++) s = cph_out_write(&o, sorted[i].data, sorted[i].n_bytes,
+                                                                    err);
     if (s == CPH_OK) s = cph_out_close(&o, err);
     else cph_out_abandon(&o);
     return s;
@@ -173,7 +176,8 @@ cph_status cph_safetensors_write(const char *path, const cph_st_tensor *tensors,
     cph_status s = CPH_OK;
     if (n) memcpy(sorted, tensors, n * sizeof *tensors);
     for (size_t i = 0; i < n && s == CPH_OK; i++)
-        if (!cph_st_sizes(&sorted[i])) s = cph_fail(err, CPH_BUG, "tensor %.*s: shape", CPH_FMT(sorted[i].name));
+        if (!cph_st_sizes(&sorted[i])) s = cph_fail(err, CPH_BUG, "tensor %.*s: shape",
+                                                    CPH_FMT(sorted[i].name));
     if (s != CPH_OK) goto fail;
     qsort(sorted, n, sizeof *sorted, cmp_write_order);
     CPH_TRY_GOTO(s, check_names(sorted, n, err), fail);

@@ -43,7 +43,8 @@ cph_status cph_config_set(cph_model *m, const char *key, const char *value, cph_
     return cph_json_set(m->config, &m->arena, key, v, err);
 }
 
-cph_status cph_config_default(cph_model *m, const char *key, const char *alias, const char *value, cph_err *err)
+cph_status cph_config_default(cph_model *m, const char *key, const char *alias, const char *value,
+                              cph_err *err)
 {
     const cph_json *other = alias ? cph_json_get(m->config, alias) : NULL;
     if (other && !cph_json_get(m->config, key)) {
@@ -82,7 +83,8 @@ cph_status cph_config_u32(const cph_model *m, const char *key, uint32_t min, uin
     return CPH_OK;
 }
 
-cph_status cph_config_double(const cph_model *m, const char *key, double min, double max, double *out, cph_err *err)
+cph_status cph_config_double(const cph_model *m, const char *key, double min, double max, double *out,
+                             cph_err *err)
 {
     double v;
     if (!cph_json_double(cph_json_get(m->config, key), &v) || !(v >= min && v <= max))
@@ -93,7 +95,8 @@ cph_status cph_config_double(const cph_model *m, const char *key, double min, do
 
 cph_status cph_config_bool(const cph_model *m, const char *key, bool *out, cph_err *err)
 {
-    return cph_json_bool(cph_json_get(m->config, key), out) ? CPH_OK : bad_value(m, key, "true or false", err);
+    return cph_json_bool(cph_json_get(m->config, key), out) ? CPH_OK : bad_value(m, key, "true or false",
+                                                                                 err);
 }
 
 /* Sorts the members of one object by key; insertion sort of a short list. */

@@ -45,12 +45,14 @@ static cph_status open_decoder(cph_decoder *d, cph_pool *pool, cph_err *err)
     return cph_exec_open(&d->exec, d->m->backend, pool, err);
 }
 
-cph_status cph_decoder_open(cph_decoder **out, cph_model *m, uint32_t n_rows, uint32_t max_len, cph_pool *pool,
+cph_status cph_decoder_open(cph_decoder **out, cph_model *m, uint32_t n_rows, uint32_t max_len,
+                            cph_pool *pool,
                             cph_err *err)
 {
     void *mem;
     if (n_rows == 0 || max_len == 0 || max_len > m->positions)
-        return cph_fail(err, CPH_USAGE, "a decoder of %u rows of %u tokens: the model has %u positions", n_rows,
+        return cph_fail(err, CPH_USAGE, "a decoder of %u rows of %u tokens: the model has %u positions",
+                        n_rows,
                         max_len, m->positions);
     CPH_TRY(cph_alloc0(&mem, sizeof(cph_decoder), err));
     cph_decoder *d = mem;
@@ -119,12 +121,15 @@ static void feed_chunk(cph_decoder *d, uint32_t row, const uint32_t *ids, uint32
     d->len[row] += n;
 }
 
-cph_status cph_decoder_feed(cph_decoder *d, uint32_t row, const uint32_t *ids, uint32_t n, const float **logits,
+cph_status cph_decoder_feed(cph_decoder *d, uint32_t row, const uint32_t *ids, uint32_t n,
+                            const float **logits,
                             cph_err *err)
 {
-    if (row >= d->n_rows || n == 0) return cph_fail(err, CPH_USAGE, "row %u of %u, %u tokens", row, d->n_rows, n);
+    if (row >= d->n_rows || n == 0) return cph_fail(err, CPH_USAGE, "row %u of %u, %u tokens", row,
+                                                    d->n_rows, n);
     if (n > d->max_len - d->len[row])
-        return cph_fail(err, CPH_USAGE, "row %u: %u tokens and %u more: the decoder takes %u", row, d->len[row], n,
+        return cph_fail(err, CPH_USAGE, "row %u: %u tokens and %u more: the decoder takes %u", row,
+                        d->len[row], n,
                         d->max_len);
     for (uint32_t i = 0; i < n; i++)
         if (ids[i] >= d->m->vocab)
@@ -149,7 +154,8 @@ void cph_decoder_truncate(cph_decoder *d, uint32_t row, uint32_t len)
 cph_status cph_decoder_copy(cph_decoder *d, uint32_t from_row, uint32_t to_row, cph_err *err)
 {
     if (from_row >= d->n_rows || to_row >= d->n_rows)
-        return cph_fail(err, CPH_USAGE, "copy of row %u to row %u: the decoder has %u", from_row, to_row, d->n_rows);
+        return cph_fail(err, CPH_USAGE, "copy of row %u to row %u: the decoder has %u", from_row, to_row,
+                        d->n_rows);
     size_t bytes = (size_t)d->len[from_row] * d->m->kv_width * sizeof(float);
     for (uint32_t layer = 0; from_row != to_row && layer < d->m->n_layer; layer++) {
         memcpy(d->k_cache + cache_at(d, layer, to_row), d->k_cache + cache_at(d, layer, from_row), bytes);

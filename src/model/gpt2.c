@@ -51,7 +51,8 @@ static cph_status read_activation(const cph_model *m, gpt2 *g, cph_err *err)
 {
     cph_str act = cph_json_get_str(m->config, "activation_function");
     if (!cph_str_is(act, "gelu_new") && !cph_str_is(act, "gelu_pytorch_tanh"))
-        return cph_fail(err, CPH_DATA, "config.json: activation_function \"%.*s\" is not built for gpt2 (gelu_new is)",
+        return cph_fail(err, CPH_DATA, "config.json: activation_function \"%.*s\" is not built for gpt2 "
+                        "(gelu_new is)",
                         CPH_FMT(act));
     g->act = CPH_ACT_GELU_NEW;
     return CPH_OK;
@@ -78,7 +79,8 @@ static cph_status read_config(cph_model *m, gpt2 *g, cph_err *err)
     CPH_TRY(cph_config_u32(m, "n_layer", 1, CPH_SITE_LAYERS - 1, &g->n_layer, err));
     CPH_TRY(cph_config_u32(m, "n_head", 1, g->width, &g->n_head, err));
     if (g->width % g->n_head)
-        return cph_fail(err, CPH_DATA, "config.json: n_embd %u is no multiple of n_head %u", g->width, g->n_head);
+        return cph_fail(err, CPH_DATA, "config.json: n_embd %u is no multiple of n_head %u", g->width,
+                        g->n_head);
     g->inner = 4 * g->width;
     if (cph_json_get(m->config, "n_inner")->type != CPH_JSON_NULL)
         CPH_TRY(cph_config_u32(m, "n_inner", 1, 1u << 20, &g->inner, err));
@@ -103,7 +105,8 @@ static int64_t read_eos(const cph_model *m)
 
 /* ---- parameter registry ---- */
 
-static cph_status add(cph_model *m, uint32_t *index, cph_param p, const char *name, uint32_t layer, cph_err *err)
+static cph_status add(cph_model *m, uint32_t *index, cph_param p, const char *name, uint32_t layer,
+                      cph_err *err)
 {
     char full[128];
     if (layer == UINT32_MAX) snprintf(full, sizeof full, "%s", name);
@@ -115,7 +118,8 @@ static cph_status add(cph_model *m, uint32_t *index, cph_param p, const char *na
 
 static cph_param matrix(uint32_t rows, uint32_t columns, double std)
 {
-    return (cph_param){.n_dims = 2, .dims = {rows, columns}, .decay = true, .start = CPH_START_NORMAL, .std = std};
+    return (cph_param){.n_dims = 2, .dims = {rows, columns}, .decay = true, .start = CPH_START_NORMAL,
+                       .std = std};
 }
 
 static cph_param vector(uint32_t n, cph_start start)
@@ -149,8 +153,10 @@ static cph_status add_parameters(cph_model *m, cph_err *err)
     void *mem;
     CPH_TRY(cph_arena_alloc0(&m->arena, &mem, g->n_layer, sizeof *g->layers, err));
     g->layers = mem;
-    CPH_TRY(add(m, &g->wte, matrix(g->vocab, g->width, g->init_std), "transformer.wte.weight", UINT32_MAX, err));
-    CPH_TRY(add(m, &g->wpe, matrix(g->positions, g->width, g->init_std), "transformer.wpe.weight", UINT32_MAX, err));
+    CPH_TRY(add(m, &g->wte, matrix(g->vocab, g->width, g->init_std), "transformer.wte.weight", UINT32_MAX,
+                err));
+    CPH_TRY(add(m, &g->wpe, matrix(g->positions, g->width, g->init_std), "transformer.wpe.weight",
+                UINT32_MAX, err));
     for (uint32_t i = 0; i < g->n_layer; i++) CPH_TRY(add_layer(m, &g->layers[i], i, err));
     CPH_TRY(add(m, &g->ln_f_w, vector(g->width, CPH_START_ONE), "transformer.ln_f.weight", UINT32_MAX, err));
     CPH_TRY(add(m, &g->ln_f_b, vector(g->width, CPH_START_ZERO), "transformer.ln_f.bias", UINT32_MAX, err));
@@ -228,7 +234,8 @@ static cph_attention attention_shape(const gpt2 *g, uint32_t layer, const model_
  * From the stream x and the branch y not yet added (0 before the first block) to the
  * same after the block. Returns the stream at the block's beginning.
  */
-static cph_tensor block(const gpt2 *g, cph_tape *t, uint32_t i, const model_inputs *in, bool cached, cph_tensor *x,
+static cph_tensor block(const gpt2 *g, cph_tape *t, uint32_t i, const model_inputs *in, bool cached,
+                        cph_tensor *x,
                         cph_tensor *y)
 {
     const gpt2_layer *l = &g->layers[i];

@@ -42,7 +42,8 @@ typedef struct model_family {
 extern const model_family cph_family_gpt2;
 
 typedef struct gpt2_layer {
-    uint32_t ln_1_w, ln_1_b, attn_w, attn_b, attn_proj_w, attn_proj_b, ln_2_w, ln_2_b, fc_w, fc_b, proj_w, proj_b;
+    uint32_t ln_1_w, ln_1_b, attn_w, attn_b, attn_proj_w, attn_proj_b, ln_2_w, ln_2_b, fc_w, fc_b, proj_w,
+        proj_b;
 } gpt2_layer;
 typedef struct gpt2 {
     uint32_t vocab, positions, width, n_layer, n_head, inner;
@@ -74,10 +75,13 @@ struct cph_model {
 /* config.c */
 cph_status cph_config_copy(cph_json **out, const cph_json *v, cph_arena *a, cph_err *err);
 /* Renames the alias if it stands there; sets `value` (JSON text) where the key is missing. */
-cph_status cph_config_default(cph_model *m, const char *key, const char *alias, const char *value, cph_err *err);
+cph_status cph_config_default(cph_model *m, const char *key, const char *alias, const char *value,
+                              cph_err *err);
 cph_status cph_config_set(cph_model *m, const char *key, const char *value, cph_err *err);
-cph_status cph_config_u32(const cph_model *m, const char *key, uint32_t min, uint32_t max, uint32_t *out, cph_err *err);
-cph_status cph_config_double(const cph_model *m, const char *key, double min, double max, double *out, cph_err *err);
+cph_status cph_config_u32(const cph_model *m, const char *key, uint32_t min, uint32_t max, uint32_t *out,
+                          cph_err *err);
+cph_status cph_config_double(const cph_model *m, const char *key, double min, double max, double *out,
+                             cph_err *err);
 cph_status cph_config_bool(const cph_model *m, const char *key, bool *out, cph_err *err);
 cph_status cph_config_write(const cph_model *m, const char *dir, cph_err *err);
 

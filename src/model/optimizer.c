@@ -22,7 +22,8 @@ double cph_grad_norm(const cph_model *m, const float *grads, cph_pool *pool)
     return sqrt(cph_tree_sum(m->blocks, n_blocks));
 }
 
-void cph_adamw_step(cph_model *m, const float *grads, float *m1, float *v2, const cph_adamw *o, float grad_scale,
+void cph_adamw_step(cph_model *m, const float *grads, float *m1, float *v2, const cph_adamw *o,
+                    float grad_scale,
                     cph_pool *pool)
 {
     double b1 = (double)o->beta1, b2 = (double)o->beta2, lr = (double)o->lr;

@@ -28,14 +28,19 @@ struct cph_step {
 
 static uint64_t rows_of(cph_step_shape s) { return (uint64_t)s.B * s.T; }
 static uint64_t input_bytes(cph_step_shape s) { return rows_of(s) * 4 * sizeof(uint32_t); }
-static size_t loss_blocks(cph_step_shape s) { return (size_t)((rows_of(s) + CPH_FLAT_BLOCK - 1) / CPH_FLAT_BLOCK); }
+static size_t loss_blocks(cph_step_shape s)
+{
+    return (size_t)((rows_of(s) + CPH_FLAT_BLOCK - 1) / CPH_FLAT_BLOCK);
+}
 
 static cph_status check_shape(const cph_model *m, cph_step_shape s, cph_err *err)
 {
     if (s.B == 0 || s.T == 0) return cph_fail(err, CPH_USAGE, "a step of %u rows of %u tokens", s.B, s.T);
     if (s.T > m->positions)
-        return cph_fail(err, CPH_USAGE, "a step of %u tokens a row: the model has %u positions", s.T, m->positions);
-    if (rows_of(s) > UINT32_MAX / 4) return cph_fail(err, CPH_USAGE, "a step of %u rows of %u tokens: too large", s.B, s.T);
+        return cph_fail(err, CPH_USAGE, "a step of %u tokens a row: the model has %u positions", s.T,
+                        m->positions);
+    if (rows_of(s) > UINT32_MAX / 4) return cph_fail(err, CPH_USAGE,
+                                                     "a step of %u rows of %u tokens: too large", s.B, s.T);
     return CPH_OK;
 }
 
@@ -60,7 +65,8 @@ static cph_status record(const cph_model *m, cph_step *s, cph_err *err)
     return cph_tape_plan(s->tape, &s->arena_floats, err);
 }
 
-cph_status cph_step_need(const cph_model *m, cph_step_shape shape, unsigned n_threads, uint64_t *bytes, cph_err *err)
+cph_status cph_step_need(const cph_model *m, cph_step_shape shape, unsigned n_threads, uint64_t *bytes,
+                         cph_err *err)
 {
     CPH_TRY(check_shape(m, shape, err));
     cph_step s = {.shape = shape};
@@ -130,7 +136,8 @@ static cph_status check_batch(const cph_step *s, const cph_batch *b, cph_err *er
     for (size_t i = 0; i < rows_of(s->shape); i++) {
         unsigned row = (unsigned)(i / T), at = (unsigned)(i % T);
         if (b->ids[i] >= vocab)
-            return cph_fail(err, CPH_DATA, "batch row %u, token %u: id %u, the vocabulary has %u", row, at, b->ids[i],
+            return cph_fail(err, CPH_DATA, "batch row %u, token %u: id %u, the vocabulary has %u", row, at,
+                            b->ids[i],
                             vocab);
         if (b->labels[i] != -100 && (b->labels[i] < 0 || (uint32_t)b->labels[i] >= vocab))
             return cph_fail(err, CPH_DATA, "batch row %u, token %u: label %d, the vocabulary has %u", row, at,
@@ -148,7 +155,8 @@ static void take_inputs(cph_step *s, const cph_batch *b)
     memcpy(s->ids, b->ids, n * sizeof *s->ids);
     memcpy(s->labels, b->labels, n * sizeof *s->labels);
     if (b->segments) memcpy(s->segments, b->segments, n * sizeof *s->segments);
-    for (size_t i = 0; i < n; i++) s->positions[i] = b->positions ? b->positions[i] : (uint32_t)(i % s->shape.T);
+    for (size_t i = 0; i < n; i++)
+        s->positions[i] = b->positions ? b->positions[i] : (uint32_t)(i % s->shape.T);
     s->inv_labels = b->inv_labels;
     s->draw = (cph_draw){b->seed, b->slot, b->step};
     for (size_t i = 0; i < cph_tape_n_nodes(s->tape); i++) {
@@ -172,4 +180,5 @@ cph_status cph_step_run(cph_step *s, const cph_batch *b, float *grads, double *l
 }
 
 const float *cph_step_logits(const cph_step *s) { return cph_tape_data(s->tape, s->out.logits); }
-const float *cph_step_hidden(const cph_step *s, uint32_t i) { return cph_tape_data(s->tape, s->out.hidden[i]); }
+const float *cph_step_hidden(const cph_step *s, uint32_t i) { return cph_tape_data(s->tape,
+                                                                                   s->out.hidden[i]); }

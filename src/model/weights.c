@@ -16,7 +16,8 @@ static cph_status check_shape(const cph_param *p, const cph_st_tensor *t, cph_er
     bool same = t->n_dims == p->n_dims;
     for (unsigned i = 0; same && i < p->n_dims; i++) same = t->dims[i] == p->dims[i];
     if (same) return CPH_OK;
-    return cph_fail(err, CPH_DATA, "model.safetensors: tensor %.*s: %u dimensions, first %llu; config.json wants %u, first %u",
+    return cph_fail(err, CPH_DATA, "model.safetensors: tensor %.*s: %u dimensions, first %llu; "
+                    "config.json wants %u, first %u",
                     CPH_FMT(t->name), t->n_dims, (unsigned long long)(t->n_dims ? t->dims[0] : 0), p->n_dims,
                     p->dims[0]);
 }
@@ -38,7 +39,8 @@ static cph_status load_all(cph_model *m, const cph_safetensors *f, uint8_t *seen
     }
     for (size_t i = 0; i < m->params.n; i++)
         if (!seen[i])
-            return cph_fail(err, CPH_DATA, "model.safetensors: tensor %s is missing", m->params.items[i].name);
+            return cph_fail(err, CPH_DATA, "model.safetensors: tensor %s is missing",
+                            m->params.items[i].name);
     return CPH_OK;
 }
 
@@ -72,7 +74,8 @@ cph_status cph_weights_untie(cph_model *m, const char *dir, cph_err *err)
     const cph_st_tensor *embedding = cph_safetensors_find(f, CPH_STR("transformer.wte.weight"));
     if (!embedding) embedding = cph_safetensors_find(f, CPH_STR("wte.weight"));
     bool differs = head && embedding && head->type == embedding->type &&
-                   (head->n_bytes != embedding->n_bytes || memcmp(head->data, embedding->data, head->n_bytes) != 0);
+                   (head->n_bytes != embedding->n_bytes || memcmp(head->data, embedding->data,
+                                                                  head->n_bytes) != 0);
     cph_safetensors_close(f);
     return differs ? cph_config_set(m, "tie_word_embeddings", "false", err) : CPH_OK;
 }

@@ -14,7 +14,8 @@ static bool overlap(const tape_buffer *a, const tape_buffer *b)
 }
 
 /* The best gap for `size` among the placed buffers that are alive with b; they are sorted by offset. */
-static uint64_t best_gap(const tape_buffer *b, uint64_t size, tape_buffer **placed, const uint64_t *sizes, size_t n)
+static uint64_t best_gap(const tape_buffer *b, uint64_t size, tape_buffer **placed, const uint64_t *sizes,
+                         size_t n)
 {
     uint64_t end = 0, best = UINT64_MAX, at = 0;
     for (size_t i = 0; i < n; i++) {

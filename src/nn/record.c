@@ -80,7 +80,8 @@ static void use_scratch(cph_tape *t, uint32_t field, uint32_t rows, uint32_t wid
     use(t, field, activation(t, rows, width), flags);
 }
 
-cph_tensor cph_tape_embed(cph_tape *t, const uint32_t *ids, const uint32_t *positions, uint32_t rows, uint32_t tok,
+cph_tensor cph_tape_embed(cph_tape *t, const uint32_t *ids, const uint32_t *positions, uint32_t rows,
+                          uint32_t tok,
                           uint32_t pos, cph_drop drop)
 {
     uint32_t width = param_of(t, tok)->dims[1];

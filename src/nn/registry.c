@@ -92,7 +92,8 @@ static void start_block(const cph_param *p, float *w, uint64_t begin, uint64_t e
     uint64_t stream = cph_xxh3(p->name, strlen(p->name), 0);
     for (uint64_t i = begin; i < end; i += 4) {
         double z[4];
-        normals(cph_philox_at(seed, CPH_SITE(CPH_SITE_INIT, 0), (uint32_t)stream, (uint32_t)(stream >> 32), i / 4), z);
+        normals(cph_philox_at(seed, CPH_SITE(CPH_SITE_INIT, 0), (uint32_t)stream, (uint32_t)(stream >> 32),
+                              i / 4), z);
         for (uint64_t j = i; j < end && j < i + 4; j++) w[j] = (float)(z[j - i] * p->std);
     }
 }

@@ -48,7 +48,8 @@ cph_status cph_exec_open(cph_exec **out, const cph_backend *b, cph_pool *pool, c
     CPH_TRY(cph_alloc0(&mem, sizeof(cph_exec), err));
     cph_exec *x = mem;
     *x = (cph_exec){.backend = b, .pool = pool};
-    cph_status s = cph_alloc_n(&mem, b->scratch_floats * (pool ? cph_pool_threads(pool) : 1), sizeof(float), err);
+    cph_status s = cph_alloc_n(&mem, b->scratch_floats * (pool ? cph_pool_threads(pool) : 1), sizeof(float),
+                               err);
     if (s != CPH_OK) {
         cph_free(x);
         return s;

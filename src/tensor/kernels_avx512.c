@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kernels_avx512.c - the vector kernels compiled for AVX-512 (F, BW, DQ, VL): 14x32 tiles of sixteen-lane registers.
+ * kernels_avx512.c - the vector kernels compiled for AVX-512 (F, BW, DQ, VL): 14x32 tiles of
+ * sixteen-lane registers.
  * What is not overridden here runs as the reference.
  */
 #if defined(__x86_64__)

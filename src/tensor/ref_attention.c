@@ -16,7 +16,8 @@ static size_t head_row(const place *p) { return ((size_t)p->b * p->a->heads + p-
 static size_t kv_at(const place *p, size_t k)
 {
     const cph_attention *a = p->a;
-    return ((size_t)p->b * a->k_len + k) * a->kv_stride + (size_t)(p->h / (a->heads / a->kv_heads)) * a->head_dim;
+    return ((size_t)p->b * a->k_len + k) * a->kv_stride +
+           (size_t)(p->h / (a->heads / a->kv_heads)) * a->head_dim;
 }
 static size_t q_at(const place *p, size_t stride)
 {

@@ -82,7 +82,8 @@ void REF(linear_bwd)(const cph_op *op, unsigned phase, size_t task, cph_real *sc
     if (l->dx) {
         cph_tiles tiles = cph_tiles_of(l->rows, l->in);
         if (task < tiles.count) {
-            ref_tile(cph_tile_at(&tiles, task), l->out, dy, (ref_matrix){w.p, w.cs, w.rs}, l->dx, l->in, false);
+            ref_tile(cph_tile_at(&tiles, task), l->out, dy, (ref_matrix){w.p, w.cs, w.rs}, l->dx, l->in,
+                     false);
             return;
         }
         task -= tiles.count;

@@ -96,8 +96,10 @@ ALWAYS vm v_first(size_t n)
 ALWAYS vf v_set(float x) { return _mm256_set1_ps(x); }
 ALWAYS vf v_load(const float *p) { return _mm256_loadu_ps(p); }
 ALWAYS void v_store(float *p, vf v) { _mm256_storeu_ps(p, v); }
-ALWAYS vf v_load_part(const float *p, size_t n) { return _mm256_maskload_ps(p, _mm256_castps_si256(v_first(n))); }
-ALWAYS void v_store_part(float *p, vf v, size_t n) { _mm256_maskstore_ps(p, _mm256_castps_si256(v_first(n)), v); }
+ALWAYS vf v_load_part(const float *p, size_t n) { return _mm256_maskload_ps(p,
+    _mm256_castps_si256(v_first(n))); }
+ALWAYS void v_store_part(float *p, vf v, size_t n) { _mm256_maskstore_ps(p, _mm256_castps_si256(v_first(n)),
+                                                                         v); }
 ALWAYS vf v_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 ALWAYS vf v_fnma(vf a, vf b, vf c) { return _mm256_fnmadd_ps(a, b, c); }
 ALWAYS vf v_sqrt(vf a) { return _mm256_sqrt_ps(a); }

@@ -24,7 +24,8 @@ static size_t tile_head_row(const tile *t, uint32_t i)
 static size_t tile_kv(const tile *t)
 {
     const cph_attention *a = t->a;
-    return ((size_t)t->b * a->k_len + t->k0) * a->kv_stride + (size_t)(t->h / (a->heads / a->kv_heads)) * a->head_dim;
+    return ((size_t)t->b * a->k_len + t->k0) * a->kv_stride +
+           (size_t)(t->h / (a->heads / a->kv_heads)) * a->head_dim;
 }
 static size_t tile_q(const tile *t, size_t stride)
 {
@@ -94,7 +95,8 @@ static void online_row(const tile *t, uint32_t i, float *s, softmax_state *state
     }
     state->total[i] = fmaf(state->total[i], rescale, lanes_total(&sum));
     state->top[i] = best;
-    if (rescale != 1) EACH_VECTOR(j, left, a->head_dim) v_st(o + j, v_mul(v_ld(o + j, left), v_set(rescale)), left);
+    if (rescale != 1) EACH_VECTOR(j, left, a->head_dim) v_st(o + j, v_mul(v_ld(o + j, left), v_set(rescale)),
+                                                             left);
     if (a->drop.p <= 0) return;
     drop_fill(keep, tile_head_row(t, i) * a->k_len + t->k0, n, &a->drop);
     EACH_VECTOR(j, left, n) v_st(s + j, v_mul(v_ld(s + j, left), v_ld(keep + j, left)), left);
@@ -184,7 +186,8 @@ static void bwd_row(const tile *t, uint32_t i, float *s, float *pd, const float 
 }
 
 /* C[m x head_dim] += A B with the chain going on from C */
-static void chain_on(const tile *t, size_t m, size_t k, simd_matrix a, const float *b, size_t b_stride, float *c,
+static void chain_on(const tile *t, size_t m, size_t k, simd_matrix a, const float *b, size_t b_stride,
+                     float *c,
                      size_t ldc, float *scratch)
 {
     for (uint32_t d = 0; d < t->a->head_dim; d += NC)
@@ -202,7 +205,8 @@ static void tile_bwd(const tile *t, float *scratch)
                       .b = {a->v + kv, 1, a->kv_stride}, .c = dp, .ldc = CPH_KEY_BLOCK}, scratch);
     for (uint32_t i = 0; i < t->nq; i++)
         bwd_row(t, i, s + i * CPH_KEY_BLOCK, pd + i * CPH_KEY_BLOCK, dp + i * CPH_KEY_BLOCK);
-    simd_matrix rows = {s, CPH_KEY_BLOCK, 1}, columns = {s, 1, CPH_KEY_BLOCK}, pd_columns = {pd, 1, CPH_KEY_BLOCK};
+    simd_matrix rows = {s, CPH_KEY_BLOCK, 1}, columns = {s, 1, CPH_KEY_BLOCK}, pd_columns = {pd, 1,
+                                                                                             CPH_KEY_BLOCK};
     chain_on(t, t->nk, t->nq, pd_columns, a->d_o + o, a->o_stride, a->dv + kv, a->kv_stride, scratch);
     chain_on(t, t->nq, t->nk, rows, a->k + kv, a->kv_stride, a->dq + q, a->q_stride, scratch);
     chain_on(t, t->nk, t->nq, columns, a->q + q, a->q_stride, a->dk + kv, a->kv_stride, scratch);

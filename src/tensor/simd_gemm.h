@@ -153,13 +153,15 @@ static void micro(size_t rows, size_t k, const float *a, const float *b, float *
     switch (rows) {
         TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
 #if MR == 14
-        TILE_CASE(7) TILE_CASE(8) TILE_CASE(9) TILE_CASE(10) TILE_CASE(11) TILE_CASE(12) TILE_CASE(13) TILE_CASE(14)
+        TILE_CASE(7) TILE_CASE(8) TILE_CASE(9) TILE_CASE(10)
+        TILE_CASE(11) TILE_CASE(12) TILE_CASE(13) TILE_CASE(14)
 #endif
     }
 }
 
 /* The same where fewer than NR columns exist: through a copy, so that nothing beside C is touched. */
-static void micro_edge(size_t rows, size_t k, const float *a, const float *b, float *c, size_t ldc, size_t columns,
+static void micro_edge(size_t rows, size_t k, const float *a, const float *b, float *c, size_t ldc,
+                       size_t columns,
                        bool from_c)
 {
     float t[MR * NR];
@@ -172,7 +174,8 @@ static void micro_edge(size_t rows, size_t k, const float *a, const float *b, fl
 }
 
 /* One row block against all packed columns. */
-static void sweep(const simd_gemm *g, size_t m0, size_t m, size_t k, const float *a, const float *b, size_t panel_stride,
+static void sweep(const simd_gemm *g, size_t m0, size_t m, size_t k, const float *a, const float *b,
+                  size_t panel_stride,
                   bool from_c)
 {
     for (size_t j = 0; j < g->n; j += NR, b += panel_stride) {
@@ -203,7 +206,8 @@ static void gemm(const simd_gemm *g, float *scratch)
 }
 
 /* One tile of a large product. */
-static void gemm_tile(cph_tile t, size_t k, simd_matrix a, simd_matrix b, const float *packed, float *c, size_t ldc,
+static void gemm_tile(cph_tile t, size_t k, simd_matrix a, simd_matrix b, const float *packed, float *c,
+                      size_t ldc,
                       bool accumulate, float *scratch)
 {
     simd_gemm g = {t.m1 - t.m0, t.n1 - t.n0, k, a, b, packed ? packed + (size_t)t.n0 * k : NULL,
@@ -214,7 +218,8 @@ static void gemm_tile(cph_tile t, size_t k, simd_matrix a, simd_matrix b, const 
 }
 
 /* One panel of a weight [in,out] or [out,in] for cph_pack_weight. */
-static void pack_weight_panel(const float *w, uint32_t in, uint32_t out, bool out_in, float *packed, uint32_t panel)
+static void pack_weight_panel(const float *w, uint32_t in, uint32_t out, bool out_in, float *packed,
+                              uint32_t panel)
 {
     size_t columns = out - panel * NR < NR ? out - panel * NR : NR;
     simd_matrix b = out_in ? (simd_matrix){w, 1, in} : (simd_matrix){w, out, 1};

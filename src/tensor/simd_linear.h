@@ -38,7 +38,8 @@ static void linear_fwd(const cph_op *op, unsigned phase, size_t task, float *scr
     const cph_linear *l = &op->u.linear;
     cph_tiles tiles = cph_tiles_of(l->rows, l->out);
     cph_tile t = cph_tile_at(&tiles, task);
-    gemm_tile(t, l->in, (simd_matrix){l->x, l->in, 1}, linear_weight(l), l->packed, l->y, l->out, false, scratch);
+    gemm_tile(t, l->in, (simd_matrix){l->x, l->in, 1}, linear_weight(l), l->packed, l->y, l->out, false,
+              scratch);
     if (l->b || l->act != CPH_ACT_NONE) linear_epilogue(l, t);
 }
 
@@ -71,7 +72,8 @@ static void add_tree(float *sum, float *part, size_t width, size_t n_blocks, siz
         float *p = part + c0 + i;
         for (size_t n = n_blocks; n > 1; n = (n + 1) / 2) {
             for (size_t b = 0; b < n / 2; b++)
-                v_st(p + b * width, v_add(v_ld(p + 2 * b * width, left), v_ld(p + (2 * b + 1) * width, left)), left);
+                v_st(p + b * width, v_add(v_ld(p + 2 * b * width, left), v_ld(p + (2 * b + 1) * width,
+                                                                              left)), left);
             if (n & 1) v_st(p + n / 2 * width, v_ld(p + (n - 1) * width, left), left);
         }
         v_st(sum + c0 + i, v_add(v_ld(sum + c0 + i, left), v_ld(p, left)), left);
@@ -91,7 +93,8 @@ static void linear_bwd(const cph_op *op, unsigned phase, size_t task, float *scr
         if (task < tiles.count) {
             cph_tile t = cph_tile_at(&tiles, task);
             if (l->out_in)
-                gemm_tile(t, l->rows, (simd_matrix){l->dy, 1, l->out}, (simd_matrix){l->x, l->in, 1}, NULL, l->dw,
+                gemm_tile(t, l->rows, (simd_matrix){l->dy, 1, l->out}, (simd_matrix){l->x, l->in, 1}, NULL,
+                          l->dw,
                           l->in, true, scratch);
             else
                 gemm_tile(t, l->rows, (simd_matrix){l->x, 1, l->in}, dy, NULL, l->dw, l->out, true, scratch);
@@ -102,7 +105,8 @@ static void linear_bwd(const cph_op *op, unsigned phase, size_t task, float *scr
     if (l->dx) {
         cph_tiles tiles = cph_tiles_of(l->rows, l->in);
         if (task < tiles.count) {
-            gemm_tile(cph_tile_at(&tiles, task), l->out, dy, (simd_matrix){w.p, w.cs, w.rs}, NULL, l->dx, l->in,
+            gemm_tile(cph_tile_at(&tiles, task), l->out, dy, (simd_matrix){w.p, w.cs, w.rs}, NULL, l->dx,
+                      l->in,
                       false, scratch);
             return;
         }
@@ -148,7 +152,8 @@ static void loss_fwd(const cph_op *op, unsigned phase, size_t task, float *scrat
     simd_matrix x = {l->x + row0 * l->in, l->in, 1};
     if (phase % 3 == 0) {
         cph_tiles tiles = cph_tiles_of(rows, l->vocab);
-        gemm_tile(cph_tile_at(&tiles, task), l->in, x, (simd_matrix){l->w, 1, l->in}, l->packed, l->logits, l->vocab,
+        gemm_tile(cph_tile_at(&tiles, task), l->in, x, (simd_matrix){l->w, 1, l->in}, l->packed, l->logits,
+                  l->vocab,
                   false, scratch);
         return;
     }
@@ -165,7 +170,8 @@ static void loss_fwd(const cph_op *op, unsigned phase, size_t task, float *scrat
     }
     task -= tiles.count;
     tiles = cph_tiles_of(l->vocab, l->in);
-    gemm_tile(cph_tile_at(&tiles, task), rows, (simd_matrix){l->logits, 1, l->vocab}, x, NULL, l->dw, l->in, true,
+    gemm_tile(cph_tile_at(&tiles, task), rows, (simd_matrix){l->logits, 1, l->vocab}, x, NULL, l->dw, l->in,
+              true,
               scratch);
 }
 

@@ -19,7 +19,8 @@ static void embed_fwd(const cph_op *op, unsigned phase, size_t task, float *scra
             const float *tok = e->tok + e->ids[r] * w + c, *pos = e->pos + e->positions[r] * w + c;
             drop_fill(keep, r * w + c, n, &e->drop);
             EACH_VECTOR(i, left, n)
-            v_st(e->x + r * w + c + i, v_mul(v_add(v_ld(tok + i, left), v_ld(pos + i, left)), v_ld(keep + i, left)),
+            v_st(e->x + r * w + c + i, v_mul(v_add(v_ld(tok + i, left), v_ld(pos + i, left)), v_ld(keep + i,
+                                                                                                   left)),
                  left);
         }
 }
@@ -37,7 +38,8 @@ static void embed_bwd(const cph_op *op, unsigned phase, size_t task, float *scra
     float d[CPH_COLUMN_TASK];
     for (size_t r = 0; r < e->rows; r++) {
         drop_fill(d, r * w + c, n, &e->drop);
-        EACH_VECTOR(i, left, n) v_st(d + i, v_mul(v_ld(e->dx + r * w + c + i, left), v_ld(d + i, left)), left);
+        EACH_VECTOR(i, left, n) v_st(d + i, v_mul(v_ld(e->dx + r * w + c + i, left), v_ld(d + i, left)),
+                                     left);
         if (e->dtok) add_to(e->dtok + e->ids[r] * w + c, d, n);
         if (e->dpos) add_to(e->dpos + e->positions[r] * w + c, d, n);
     }
@@ -66,7 +68,8 @@ static void norm_fwd(const cph_op *op, unsigned phase, size_t task, float *scrat
         const float *s = (n->y ? n->sum : n->x) + r * w;
         lanes32 sum = lanes_zero(), square = lanes_zero();
         if (n->y) add_residual(n, r);
-        EACH_LANES(i, u, left, w) lanes_put(&sum, (unsigned)u, v_add(sum.v[u], v_ld(s + i + u * W, left)), left);
+        EACH_LANES(i, u, left, w) lanes_put(&sum, (unsigned)u, v_add(sum.v[u], v_ld(s + i + u * W, left)),
+                                            left);
         float mu = lanes_total(&sum) / (float)w;
         EACH_LANES(i, u, left, w)
         {

@@ -44,7 +44,8 @@ static void good_files_are_read(void **state)
     assert_int_equal(parse("{\"s\":{\"dtype\":\"F64\",\"shape\":[],\"data_offsets\":[8,16]}," A
                            ",\"z\":{\"dtype\":\"F32\",\"shape\":[0,3],\"data_offsets\":[8,8]},"
                            "\"__metadata__\":{\"format\":\"pt\"}}", 16, &err), CPH_OK);
-    assert_int_equal(parse("{\"q\":{\"dtype\":\"F4\",\"shape\":[4],\"data_offsets\":[0,2]}}", 2, &err), CPH_OK);
+    assert_int_equal(parse("{\"q\":{\"dtype\":\"F4\",\"shape\":[4],\"data_offsets\":[0,2]}}", 2, &err),
+                     CPH_OK);
 }
 
 static void rule_1_a_header_fits_its_file(void **state)
@@ -86,8 +87,10 @@ static void rule_4_bytes_are_what_shape_and_type_need(void **state)
 {
     (void)state;
     refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", 8, "need 12");
-    refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,8]}}", 8, "overflows");
-    refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[9223372036854775807],\"data_offsets\":[0,8]}}", 8, "overflows");
+    refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,8]}}", 8,
+            "overflows");
+    refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[9223372036854775807],\"data_offsets\":[0,8]}}", 8,
+            "overflows");
     refused("{\"a\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,1]}}", 1, "inside a byte");
     refused("{\"a\":{\"dtype\":\"F6_E2M3\",\"shape\":[2],\"data_offsets\":[0,1]}}", 1, "inside a byte");
     refused("{\"a\":{\"dtype\":\"F33\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "unknown dtype");
@@ -96,7 +99,8 @@ static void rule_4_bytes_are_what_shape_and_type_need(void **state)
     refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0]}}", 8, "two whole numbers");
     refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[2]}}", 8, "not {dtype");
     refused("{\"a\":7}", 0, "not {dtype");
-    refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,2],\"data_offsets\":[0,8]}}", 8, "8 dimensions");
+    refused("{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,2],\"data_offsets\":[0,8]}}", 8,
+            "8 dimensions");
 }
 
 static void rule_5_names_are_unique_and_metadata_are_strings(void **state)
@@ -110,7 +114,8 @@ static void rule_5_names_are_unique_and_metadata_are_strings(void **state)
 static void types_are_converted(void **state)
 {
     (void)state;
-    static const uint8_t half[] = {0x00, 0x3c, 0x01, 0x00, 0x00, 0xfc, 0x00, 0xc0}, brain[] = {0x80, 0x3f, 0x00, 0xc0};
+    static const uint8_t half[] = {0x00, 0x3c, 0x01, 0x00, 0x00, 0xfc, 0x00, 0xc0}, brain[] = {0x80, 0x3f,
+                                                                                               0x00, 0xc0};
     static const double wide[] = {0.1, -3};
     static const int32_t whole[] = {-5, 7};
     float out[4];
@@ -140,7 +145,8 @@ static void the_writer_orders_by_type_and_name_and_pads(void **state)
     static const float x[3] = {1, 2, 3};
     static const int64_t n[1] = {9};
     const cph_st_tensor tensors[] = {
-        {.name = CPH_STR("b"), .type = CPH_ST_F32, .n_dims = 1, .dims = {1}, .data = (const uint8_t *)(x + 2)},
+        {.name = CPH_STR("b"), .type = CPH_ST_F32, .n_dims = 1, .dims = {1},
+         .data = (const uint8_t *)(x + 2)},
         {.name = CPH_STR("a"), .type = CPH_ST_F32, .n_dims = 2, .dims = {1, 2}, .data = (const uint8_t *)x},
         {.name = CPH_STR("z"), .type = CPH_ST_I64, .n_dims = 0, .data = (const uint8_t *)n},
     };
@@ -151,7 +157,8 @@ static void the_writer_orders_by_type_and_name_and_pads(void **state)
     must(cph_safetensors_write(path, tensors, 3, err));
     must(cph_safetensors_open(&f, path, err));
     assert_int_equal(cph_safetensors_n(f), 3);
-    assert_true(cph_str_is(cph_safetensors_at(f, 0)->name, "z") && cph_str_is(cph_safetensors_at(f, 1)->name, "a"));
+    assert_true(cph_str_is(cph_safetensors_at(f, 0)->name, "z") && cph_str_is(cph_safetensors_at(f, 1)->name,
+                                                                              "a"));
     assert_true(cph_str_is(cph_safetensors_meta(f, "format"), "pt"));
     assert_int_equal(cph_safetensors_find(f, CPH_STR("a"))->dims[1], 2);
     assert_null(cph_safetensors_find(f, CPH_STR("c")));
@@ -169,7 +176,8 @@ static void a_full_disk_leaves_no_file(void **state)
 {
     (void)state;
     static const float x[1] = {1};
-    const cph_st_tensor t = {.name = CPH_STR("a"), .type = CPH_ST_F32, .n_dims = 1, .dims = {1}, .data = (const uint8_t *)x};
+    const cph_st_tensor t = {.name = CPH_STR("a"), .type = CPH_ST_F32, .n_dims = 1, .dims = {1},
+                             .data = (const uint8_t *)x};
     cph_err err;
     testing_dir();
     const char *path = testing_path("full.safetensors"), *tmp = testing_path("full.safetensors.tmp");

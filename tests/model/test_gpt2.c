@@ -140,7 +140,8 @@ static void ten_steps_have_the_known_losses(void **state)
     trainer t = trainer_of(ruled_model(), 2, 10, 2, (cph_batch){.ids = ids, .labels = labels});
     for (uint64_t k = 0; k <= 10; k++) {
         assert_float_equal(run_once(&t), want[k], 1e-5);
-        cph_adamw o = {.lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .weight_decay = 0.01f, .t = k + 1};
+        cph_adamw o = {.lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .weight_decay = 0.01f,
+                       .t = k + 1};
         cph_adamw_step(t.m, t.grads, t.m1, t.v2, &o, 1.0f, t.pool);
     }
     trainer_close(&t);
@@ -153,7 +154,8 @@ static void packed_documents_do_not_see_each_other(void **state)
     static const uint32_t segments[12] = {1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 0, 0};
     static const uint32_t positions[12] = {0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 0, 0};
     static const int32_t labels[12] = {10, 17, 24, 31, 38, -100, 15, 22, 29, -100, -100, -100};
-    trainer t = trainer_of(ruled_model(), 1, 12, 1, (cph_batch){.ids = ids, .labels = labels, .segments = segments,
+    trainer t = trainer_of(ruled_model(), 1, 12, 1, (cph_batch){.ids = ids, .labels = labels,
+                                                                .segments = segments,
                                                                  .positions = positions});
     assert_float_equal(run_once(&t), 4.6676657013, 2e-6);
     assert_float_equal(cph_grad_norm(t.m, t.grads, t.pool), 3.9998959502, 4e-5);
@@ -200,7 +202,8 @@ static void training_digest(const char *isa, unsigned n_threads, char hex[CPH_HE
         t.batch.step = k;
         run_once(&t);
         double norm = cph_grad_norm(t.m, t.grads, t.pool);
-        cph_adamw o = {.lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f, .weight_decay = 0.1f, .t = k + 1,
+        cph_adamw o = {.lr = 1e-3f, .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f, .weight_decay = 0.1f,
+                       .t = k + 1,
                        .decay_by_flag = true};
         cph_adamw_step(t.m, t.grads, t.m1, t.v2, &o, (float)fmin(1.0, 1.0 / (norm + 1e-6)), t.pool);
     }
@@ -223,7 +226,8 @@ static void every_instruction_set_and_thread_count_gives_the_golden_digest(void 
     static const struct {
         const char *isa;
         unsigned n_threads;
-    } runs[] = {{"ref", 1}, {"ref", 3}, {"avx2", 1}, {"avx2", 2}, {"avx512", 1}, {"avx512", 2}, {"avx512", 3}, {"avx512", 7}};
+    } runs[] = {{"ref", 1}, {"ref", 3}, {"avx2", 1}, {"avx2", 2}, {"avx512", 1}, {"avx512", 2}, {"avx512",
+        3}, {"avx512", 7}};
     for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
         char hex[CPH_HEX_DIGEST];
         training_digest(runs[i].isa, runs[i].n_threads, hex);
@@ -237,7 +241,8 @@ static void dropout_depends_on_seed_slot_and_step(void **state)
     static uint32_t ids[DB * DT], segments[DB * DT];
     static int32_t labels[DB * DT];
     dropped_inputs(ids, labels, segments);
-    trainer t = trainer_of(model_of(DROPPED, 42), DB, DT, 2, (cph_batch){.ids = ids, .labels = labels, .seed = 7});
+    trainer t = trainer_of(model_of(DROPPED, 42), DB, DT, 2, (cph_batch){.ids = ids, .labels = labels,
+                                                                         .seed = 7});
     double first = run_once(&t);
     assert_true(first == run_once(&t));
     t.batch.seed = 8;
@@ -320,7 +325,8 @@ static void memory_that_runs_out_is_reported_wherever_it_does(void **state)
         assert_int_equal(status, CPH_NOMEM);
         assert_null(s);
     }
-    assert_true(cph_memory_in_use() - before < 1 << 20); /* only the packed weights, which belong to the model */
+    assert_true(cph_memory_in_use() - before < 1 << 20); /* only the packed weights,
+        which belong to the model */
     cph_pool_close(pool);
     cph_model_close(m);
 }
@@ -345,7 +351,8 @@ static void what_does_not_fit_is_refused(void **state)
     labels[0] = -1;
     assert_int_equal(cph_step_run(s, &(cph_batch){.ids = ids, .labels = labels}, NULL, &sum, &err), CPH_DATA);
     labels[0] = 0;
-    assert_int_equal(cph_step_run(s, &(cph_batch){.ids = ids, .labels = labels, .positions = positions}, NULL, &sum, &err), CPH_DATA);
+    assert_int_equal(cph_step_run(s, &(cph_batch){.ids = ids, .labels = labels, .positions = positions},
+                                  NULL, &sum, &err), CPH_DATA);
     cph_step_close(s);
     cph_pool_close(pool);
     cph_model_close(m);
@@ -509,7 +516,8 @@ static void write_damaged(const cph_model *m, const float *weights, const char *
         cph_str name = cph_str_of(p->name);
         if (kind == ONE_MISSING && i == 5) continue;
         if (kind == OPENAI_NAMES) name = cph_str_sub(name, strlen("transformer."), name.n);
-        tensors[n] = (cph_st_tensor){.name = name, .type = CPH_ST_F32, .n_dims = p->n_dims, .data = (const uint8_t *)(weights + p->offset)};
+        tensors[n] = (cph_st_tensor){.name = name, .type = CPH_ST_F32, .n_dims = p->n_dims,
+                                     .data = (const uint8_t *)(weights + p->offset)};
         for (unsigned d = 0; d < p->n_dims; d++) tensors[n].dims[d] = p->dims[d];
         if (kind == WRONG_SHAPE && i == 0) tensors[n].dims[0] = p->dims[1], tensors[n].dims[1] = p->dims[0];
         n++;

@@ -35,7 +35,8 @@ static void no_two_living_buffers_share_a_byte(void **state)
                 bool together = buffers[i].first <= buffers[j].last && buffers[j].first <= buffers[i].last;
                 bool apart = buffers[i].offset + sizes[i] <= buffers[j].offset ||
                              buffers[j].offset + sizes[j] <= buffers[i].offset;
-                if (together && !apart) fail_msg("seed %llu: buffers %zu and %zu meet", (unsigned long long)seed, i, j);
+                if (together && !apart) fail_msg("seed %llu: buffers %zu and %zu meet",
+                                                 (unsigned long long)seed, i, j);
             }
     }
 }
@@ -50,10 +51,12 @@ static void buffers_that_do_not_live_together_share_memory(void **state)
     assert_int_equal(a.offset, b.offset);
 }
 
-static void add(cph_registry *r, const char *name, uint32_t rows, uint32_t columns, cph_start start, double std)
+static void add(cph_registry *r, const char *name, uint32_t rows, uint32_t columns, cph_start start,
+                double std)
 {
     uint32_t index;
-    cph_param p = {.name = name, .n_dims = 2, .dims = {rows, columns}, .start = start, .std = std, .trainable = true};
+    cph_param p = {.name = name, .n_dims = 2, .dims = {rows, columns}, .start = start, .std = std,
+                   .trainable = true};
     must(cph_registry_add(r, &p, &index, err));
 }
 

@@ -38,7 +38,8 @@ typedef struct subject {
 static cph_draw draw = {11, 2, 3};
 static double one_over_three = 1.0 / 3.0;
 
-static double random_unit(subject *s) { return (double)cph_philox_word(5, 1, 0, 0, s->draws++) * 0x1p-31 - 1.0; }
+static double random_unit(subject *s) { return (double)cph_philox_word(5, 1, 0, 0,
+                                                                       s->draws++) * 0x1p-31 - 1.0; }
 
 static double *room(subject *s, size_t n, bool filled)
 {
@@ -213,7 +214,8 @@ static void attention_has_the_right_gradient(void **state)
     try_attention((cph_attention){.heads = 2, .kv_heads = 2, .causal = true}, 5, 5);
     try_attention((cph_attention){.heads = 4, .kv_heads = 2, .causal = true, .drop = {0.3, 4, &draw}}, 5, 5);
     try_attention((cph_attention){.heads = 2, .kv_heads = 1, .window = 2}, 5, 5);
-    try_attention((cph_attention){.heads = 1, .kv_heads = 1, .causal = true, .q_seg = segments, .k_seg = segments}, 5, 5);
+    try_attention((cph_attention){.heads = 1, .kv_heads = 1, .causal = true, .q_seg = segments,
+                                  .k_seg = segments}, 5, 5);
     try_attention((cph_attention){.heads = 1, .kv_heads = 1, .key_len = lens}, 4, 6);
     try_attention((cph_attention){.heads = 1, .kv_heads = 1, .causal = true, .q_pos = 130}, 2, 132);
 }
@@ -261,12 +263,14 @@ static void adamw_gives_the_known_values(void **state)
 static void norm_gives_the_known_values(void **state)
 {
     (void)state;
-    double x[4] = {1, 2, 3, 5}, gamma[4] = {1, 0.5, 2, 1}, beta[4] = {0, 0.1, 0, -0.1}, dh[4] = {0.1, -0.2, 0.3, 0.4};
+    double x[4] = {1, 2, 3, 5}, gamma[4] = {1, 0.5, 2, 1}, beta[4] = {0, 0.1, 0, -0.1}, dh[4] = {0.1, -0.2,
+                                                                                                 0.3, 0.4};
     double h[4], mean, rstd, dx[4], dgamma[4] = {0}, dbeta[4] = {0}, part[8];
     static const double y[4] = {-1.183213252136, -0.153545696886, 0.338060929182, 1.421274181317};
     static const double d[4] = {0.027044287077, -0.181587265071, 0.218290855308, -0.063747877315};
     cph_op op = {.kind = CPH_OP_norm};
-    op.u.norm = (cph_norm){.x = x, .gamma = gamma, .beta = beta, .h = h, .mean = &mean, .rstd = &rstd, .dh = dh,
+    op.u.norm = (cph_norm){.x = x, .gamma = gamma, .beta = beta, .h = h, .mean = &mean, .rstd = &rstd,
+                           .dh = dh,
                            .dx = dx, .dgamma = dgamma, .dbeta = dbeta, .part = part, .rows = 1, .width = 4,
                            .eps = 1e-5};
     run(&op, cph_ref64_norm_fwd, false);
@@ -292,9 +296,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(embed_has_the_right_gradient),     cmocka_unit_test(linear_has_the_right_gradient),
-        cmocka_unit_test(norm_has_the_right_gradient),      cmocka_unit_test(attention_has_the_right_gradient),
+        cmocka_unit_test(norm_has_the_right_gradient),
+                 cmocka_unit_test(attention_has_the_right_gradient),
         cmocka_unit_test(loss_has_the_right_gradient),      cmocka_unit_test(norm_gives_the_known_values),
-        cmocka_unit_test(adamw_gives_the_known_values),     cmocka_unit_test(sums_of_squares_cover_every_element_once),
+        cmocka_unit_test(adamw_gives_the_known_values),
+                cmocka_unit_test(sums_of_squares_cover_every_element_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

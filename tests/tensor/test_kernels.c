@@ -73,7 +73,8 @@ static void check_guards(const bench *b)
 {
     size_t end = 0;
     for (unsigned i = 0; i < b->n_buffers; i++) {
-        for (size_t j = end; j < b->buffers[i].at; j++) assert_memory_equal(&b->pool[j], &PATTERN, sizeof PATTERN);
+        for (size_t j = end; j < b->buffers[i].at; j++) assert_memory_equal(&b->pool[j], &PATTERN,
+                                                                            sizeof PATTERN);
         end = b->buffers[i].at + b->buffers[i].n;
     }
     for (size_t j = end; j < b->used + GUARD; j++) assert_memory_equal(&b->pool[j], &PATTERN, sizeof PATTERN);
@@ -84,7 +85,8 @@ static cph_digest digest_of(const bench *b)
     cph_sha256 h;
     cph_sha256_init(&h);
     for (unsigned i = 0; i < b->n_buffers; i++)
-        if (b->buffers[i].out) cph_sha256_add(&h, b->pool + b->buffers[i].at, b->buffers[i].n * sizeof(float));
+        if (b->buffers[i].out) cph_sha256_add(&h, b->pool + b->buffers[i].at,
+                                              b->buffers[i].n * sizeof(float));
     return cph_sha256_end(&h);
 }
 
@@ -94,7 +96,8 @@ static void row_embed(bench *b, cph_exec *x)
 {
     uint32_t rows = pick(b, 1, 150), w = pick(b, 1, 150);
     cph_op op = {.kind = CPH_OP_embed};
-    op.u.embed = (cph_embed){.ids = numbers(b, rows, 9), .positions = numbers(b, rows, 5), .tok = in(b, 9 * w),
+    op.u.embed = (cph_embed){.ids = numbers(b, rows, 9), .positions = numbers(b, rows, 5), .tok = in(b,
+                                                                                                     9 * w),
                              .pos = in(b, 5 * w), .x = out(b, (size_t)rows * w), .dtok = sum(b, 9 * w),
                              .dpos = pick(b, 0, 3) ? sum(b, 5 * w) : NULL, .dx = in(b, (size_t)rows * w),
                              .rows = rows, .width = w, .drop = some_drop(b, 3)};
@@ -131,11 +134,13 @@ static void row_norm(bench *b, cph_exec *x)
     size_t n = (size_t)rows * w;
     bool residual = pick(b, 0, 1);
     cph_op op = {.kind = CPH_OP_norm};
-    op.u.norm = (cph_norm){.x = in(b, n), .y = residual ? in(b, n) : NULL, .gamma = in(b, w), .beta = in(b, w),
+    op.u.norm = (cph_norm){.x = in(b, n), .y = residual ? in(b, n) : NULL, .gamma = in(b, w), .beta = in(b,
+                                                                                                         w),
                            .sum = residual ? out(b, n) : NULL, .h = out(b, n), .mean = out(b, rows),
                            .rstd = out(b, rows), .dh = in(b, n), .dsum = pick(b, 0, 1) ? in(b, n) : NULL,
                            .dx = out(b, n), .dy = residual ? out(b, n) : NULL, .dgamma = sum(b, w),
-                           .dbeta = sum(b, w), .part = scratch(b, 2 * (size_t)CPH_BLOCKS(rows) * w), .rows = rows,
+                           .dbeta = sum(b, w), .part = scratch(b, 2 * (size_t)CPH_BLOCKS(rows) * w),
+                               .rows = rows,
                            .width = w, .eps = 1e-5, .drop = some_drop(b, 4)};
     cph_op_forward(x, &op);
     cph_op_backward(x, &op);
@@ -143,14 +148,16 @@ static void row_norm(bench *b, cph_exec *x)
 
 static void row_attention(bench *b, cph_exec *x)
 {
-    uint32_t kv_heads = pick(b, 1, 3), heads = kv_heads * pick(b, 1, 3), d = pick(b, 1, 40), batch = pick(b, 1, 2);
+    uint32_t kv_heads = pick(b, 1, 3), heads = kv_heads * pick(b, 1, 3), d = pick(b, 1, 40), batch = pick(b,
+        1, 2);
     uint32_t tk = pick(b, 1, 300), tq = pick(b, 0, 1) ? tk : pick(b, 1, tk);
     uint32_t qs = heads * d + pick(b, 0, 5), ks = kv_heads * d + pick(b, 0, 5);
     size_t nq = (size_t)batch * tq * qs, nk = (size_t)batch * tk * ks, nl = (size_t)batch * heads * tq;
     cph_op op = {.kind = CPH_OP_attention};
     cph_attention *a = &op.u.attention;
     *a = (cph_attention){.q = in(b, nq), .k = in(b, nk), .v = in(b, nk), .o = sum(b, nq), .lse = out(b, nl),
-                         .d_o = in(b, nq), .dq = sum(b, nq), .dk = sum(b, nk), .dv = sum(b, nk), .delta = out(b, nl),
+                         .d_o = in(b, nq), .dq = sum(b, nq), .dk = sum(b, nk), .dv = sum(b, nk),
+                             .delta = out(b, nl),
                          .batch = batch, .q_len = tq, .k_len = tk, .heads = heads, .kv_heads = kv_heads,
                          .head_dim = d, .q_stride = qs, .kv_stride = ks, .o_stride = qs, .q_pos = tk - tq,
                          .window = pick(b, 0, 1) ? 0 : pick(b, 1, 100), .causal = pick(b, 0, 1),
@@ -217,7 +224,8 @@ static void row_adamw(bench *b, cph_exec *x)
     for (uint32_t i = 0; i < n; i++) v[i] = v[i] * v[i];
     for (uint32_t i = 0; i < n; i += 5) v[i] = m[i] = g[i] = 0x1p-99f * (float)(i % 3); /* some moments die away */
     cph_op op = {.kind = CPH_OP_adamw};
-    op.u.adamw = (cph_adamw_args){.p = sum(b, n), .m = m, .v = v, .g = g, .n = n, .grad_scale = 0.7f, .decay = 0.999f,
+    op.u.adamw = (cph_adamw_args){.p = sum(b, n), .m = m, .v = v, .g = g, .n = n, .grad_scale = 0.7f,
+                                  .decay = 0.999f,
                                   .beta1 = 0.9f, .beta2 = 0.95f, .one_beta1 = 0.1f, .one_beta2 = 0.05f,
                                   .step = 1e-3f, .inv_root = 3.0f, .eps = 1e-8f};
     cph_op_forward(x, &op);
@@ -263,7 +271,8 @@ static void same_bits_as_the_reference(const char *isa)
     }
     for (unsigned op = 0; op < CPH_N_OPS; op++)
         for (uint64_t seed = 0; seed < 25; seed++) {
-            cph_digest want = run_row(ROWS[op], seed, "ref", 1), got = run_row(ROWS[op], seed, isa, 1 + (unsigned)seed % 3);
+            cph_digest want = run_row(ROWS[op], seed, "ref", 1), got = run_row(ROWS[op], seed, isa,
+                                                                               1 + (unsigned)seed % 3);
             if (cph_digest_cmp(&want, &got) != 0)
                 fail_msg("%s on %s, seed %llu: not the reference's bits", cph_op_name((cph_op_kind)op), isa,
                          (unsigned long long)seed);

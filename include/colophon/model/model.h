@@ -28,14 +28,16 @@ typedef struct cph_model cph_model;
 
 /* From a config.json tree (missing keys: class defaults); weights are initialised from `seed`:
  * normals by Box-Muller on Philox, stream keyed by the Hugging Face name (engine 8, rule 4). */
-CPH_API cph_status cph_model_new(cph_model **out, const cph_json *config, uint64_t seed, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_model_new(cph_model **out, const cph_json *config, uint64_t seed,
+                                 cph_err *err) CPH_MUST_USE;
 /* A Hugging Face directory: config.json and model.safetensors. */
 CPH_API cph_status cph_model_open(cph_model **out, const char *dir, cph_err *err) CPH_MUST_USE;
 CPH_API void cph_model_close(cph_model *m);
 /* Writes config.json, generation_config.json, model.safetensors into an existing directory. */
 CPH_API cph_status cph_model_save(const cph_model *m, const char *dir, cph_err *err) CPH_MUST_USE;
 /* The resolved config as canonical-ready JSON text (for identity), in the caller's arena. */
-CPH_API cph_status cph_model_config(const cph_model *m, cph_arena *a, cph_json **out, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_model_config(const cph_model *m, cph_arena *a, cph_json **out,
+                                    cph_err *err) CPH_MUST_USE;
 CPH_API const char *cph_model_family(const cph_model *m); /* "gpt2" */
 CPH_API uint32_t cph_model_vocab_size(const cph_model *m);
 CPH_API uint32_t cph_model_max_positions(const cph_model *m);
@@ -57,7 +59,8 @@ typedef struct cph_step_shape {
     bool keep_logits; /* for tests and scoring: cph_step_logits works */
 } cph_step_shape;
 /* Bytes that cph_step_open will take beside weights, gradients and optimizer. */
-CPH_API cph_status cph_step_need(const cph_model *m, cph_step_shape shape, unsigned n_threads, uint64_t *bytes,
+CPH_API cph_status cph_step_need(const cph_model *m, cph_step_shape shape, unsigned n_threads,
+                                 uint64_t *bytes,
                                  cph_err *err) CPH_MUST_USE;
 CPH_API cph_status cph_step_open(cph_step **out, cph_model *m, cph_step_shape shape, cph_pool *pool,
                                  cph_err *err) CPH_MUST_USE;
@@ -66,7 +69,8 @@ CPH_API void cph_step_close(cph_step *s);
 typedef struct cph_batch {
     const uint32_t *ids;      /* [B,T] */
     const int32_t *labels;    /* [B,T], already shifted: label of position t is the token at t+1; -100: no loss */
-    const uint32_t *segments; /* [B,T] document numbers for packing (0: padding), or NULL: one document a row */
+    const uint32_t *segments; /* [B,T] document numbers for packing (0: padding),
+        or NULL: one document a row */
     const uint32_t *positions; /* [B,T], or NULL: 0..T-1 (restarts belong to the caller) */
     float inv_labels;         /* 1 / labels of the whole optimizer step (engine decision 7) */
     uint64_t seed;            /* dropout: key and counter */
@@ -89,7 +93,8 @@ typedef struct cph_adamw {
     bool decay_by_flag;                        /* weight decay only where param.decay */
     bool decay_2d_only;                        /* or: only tensors of two or more dimensions */
 } cph_adamw;
-CPH_API double cph_grad_norm(const cph_model *m, const float *grads, cph_pool *pool); /* all trainable tensors */
+CPH_API double cph_grad_norm(const cph_model *m, const float *grads,
+                             cph_pool *pool); /* all trainable tensors */
 /* One update: g is multiplied by `grad_scale` (clipping) first. m1, v2: flat arenas. */
 CPH_API void cph_adamw_step(cph_model *m, const float *grads, float *m1, float *v2, const cph_adamw *o,
                             float grad_scale, cph_pool *pool);
@@ -104,7 +109,8 @@ CPH_API cph_status cph_decoder_feed(cph_decoder *d, uint32_t row, const uint32_t
                                     const float **logits, cph_err *err) CPH_MUST_USE;
 CPH_API uint32_t cph_decoder_len(const cph_decoder *d, uint32_t row);
 CPH_API void cph_decoder_truncate(cph_decoder *d, uint32_t row, uint32_t len);
-CPH_API cph_status cph_decoder_copy(cph_decoder *d, uint32_t from_row, uint32_t to_row, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_decoder_copy(cph_decoder *d, uint32_t from_row, uint32_t to_row,
+                                    cph_err *err) CPH_MUST_USE;
 
 /* ---- arithmetic ---- */
 CPH_API const char *cph_isa_name(void); /* "ref", "avx2", "avx512": after COLOPHON_ISA's cap */

@@ -47,7 +47,8 @@ typedef struct cph_registry {
 CPH_API void cph_registry_init(cph_registry *r);
 CPH_API void cph_registry_release(cph_registry *r);
 /* Adds a copy; n and offset are computed. *index tells where it stands. */
-CPH_API cph_status cph_registry_add(cph_registry *r, const cph_param *p, uint32_t *index, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_registry_add(cph_registry *r, const cph_param *p, uint32_t *index,
+                                    cph_err *err) CPH_MUST_USE;
 CPH_API const cph_param *cph_registry_find(const cph_registry *r, cph_str name); /* NULL: none */
 /*
  * Fills the flat arena. Normals come from Box-Muller in double on Philox: key = seed,

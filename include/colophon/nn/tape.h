@@ -27,7 +27,8 @@ extern "C" {
 typedef struct cph_tape cph_tape;
 typedef uint32_t cph_tensor; /* a number of this tape; 0: none */
 
-CPH_API cph_status cph_tape_open(cph_tape **out, const cph_registry *params, bool train, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_tape_open(cph_tape **out, const cph_registry *params, bool train,
+                                 cph_err *err) CPH_MUST_USE;
 CPH_API void cph_tape_close(cph_tape *t); /* NULL is fine */
 
 /* Where weights, gradients, packed weights (by parameter; NULL: none) and activations lie. */
@@ -46,13 +47,15 @@ typedef struct cph_normed {
 CPH_API cph_normed cph_tape_norm(cph_tape *t, cph_tensor x, cph_tensor y, uint32_t gamma, uint32_t beta,
                                  double eps, cph_drop drop);
 #define CPH_NO_PARAM UINT32_MAX
-CPH_API cph_tensor cph_tape_linear(cph_tape *t, cph_tensor x, uint32_t w, uint32_t b, bool out_in, cph_act act);
+CPH_API cph_tensor cph_tape_linear(cph_tape *t, cph_tensor x, uint32_t w, uint32_t b, bool out_in,
+                                   cph_act act);
 /* q, k and v side by side in one tensor [rows, (heads + 2 kv_heads) head_dim]; `shape` gives the rest. */
 CPH_API cph_tensor cph_tape_attention(cph_tape *t, cph_tensor qkv, const cph_attention *shape);
 /* The same over a cache of earlier keys: appends k and v of qkv at run time, see cph_tape_node. */
 CPH_API cph_tensor cph_tape_cached_attention(cph_tape *t, cph_tensor qkv, const cph_attention *shape);
 /* Logits, token losses and in training the gradients; keep_logits: *logits holds all of them. */
-CPH_API void cph_tape_loss(cph_tape *t, cph_tensor x, uint32_t w, const int32_t *labels, const float *inv_labels,
+CPH_API void cph_tape_loss(cph_tape *t, cph_tensor x, uint32_t w, const int32_t *labels,
+                           const float *inv_labels,
                            bool keep_logits, cph_tensor *losses, cph_tensor *logits);
 /* The tensor stays readable after the pass. */
 CPH_API void cph_tape_keep(cph_tape *t, cph_tensor x);

@@ -170,7 +170,8 @@ CPH_API const char *cph_backend_name(const cph_backend *b); /* "ref", "avx2", "a
 
 /* ---- running ---- */
 typedef struct cph_exec cph_exec;
-CPH_API cph_status cph_exec_open(cph_exec **out, const cph_backend *b, cph_pool *pool, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_exec_open(cph_exec **out, const cph_backend *b, cph_pool *pool,
+                                 cph_err *err) CPH_MUST_USE;
 CPH_API void cph_exec_close(cph_exec *x); /* NULL is fine */
 CPH_API uint64_t cph_exec_bytes(const cph_backend *b, unsigned n_threads); /* what open will take */
 CPH_API void cph_op_forward(cph_exec *x, const cph_op *op);
@@ -181,7 +182,8 @@ CPH_API void cph_op_flat(const cph_backend *b, cph_pool *pool, const cph_op *op)
 
 /* A weight in the form that the GEMM of this backend reads; 0 bytes: it reads the weight as it is. */
 CPH_API size_t cph_pack_floats(const cph_backend *b, uint32_t in, uint32_t out);
-CPH_API void cph_pack_weight(cph_exec *x, const float *w, uint32_t in, uint32_t out, bool out_in, float *packed);
+CPH_API void cph_pack_weight(cph_exec *x, const float *w, uint32_t in, uint32_t out, bool out_in,
+                             float *packed);
 
 /* ---- sums whose order is fixed ---- */
 CPH_API double cph_tree_sum(double *v, size_t n); /* binary tree; destroys v */
