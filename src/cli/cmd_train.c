@@ -23,7 +23,8 @@ static cph_status fill_shape(const cli *c, cph_train_opts *o, cph_err *err)
     o->from = cli_str(c, "from");
     for (size_t i = 0; o->from && i < sizeof shape / sizeof *shape; i++)
         if (cli_given(c, shape[i]))
-            return cph_fail(err, CPH_USAGE, "--%s cannot be given with --from: the model has its own", shape[i]);
+            return cph_fail(err, CPH_USAGE, "--%s cannot be given with --from: the model has its own",
+                            shape[i]);
     CPH_TRY(u32(c, "layers", &o->n_layer, err));
     CPH_TRY(u32(c, "width", &o->n_embd, err));
     CPH_TRY(u32(c, "heads", &o->n_head, err));
@@ -83,8 +84,8 @@ static void answer(cli *c, const char *out, const cph_train_result *r)
     char hex[CPH_HEX_DIGEST];
     cph_digest_hex(&r->digest, hex);
     if (cli_json(c)) {
-        cli_print(c, "{\"digest\":\"%s\",\"steps\":%u,\"resumed_from\":%u,\"was_there\":%s}\n", hex, r->steps, r->resumed_from,
-                  r->was_there ? "true" : "false");
+        cli_print(c, "{\"digest\":\"%s\",\"steps\":%u,\"resumed_from\":%u,\"was_there\":%s}\n", hex, r->steps,
+                  r->resumed_from, r->was_there ? "true" : "false");
         return;
     }
     if (r->was_there) {
@@ -111,7 +112,8 @@ static cph_status run(cli *c, cph_err *err)
     o.tokens = cli_str(c, "tokens");
     if (!o.tokens) {
         int n = snprintf(beside, sizeof beside, "%s.tokens", o.out);
-        if (n < 0 || (size_t)n >= sizeof beside) return cph_fail(err, CPH_USAGE, "%.200s...: the path is too long", o.out);
+        if (n < 0 || (size_t)n >= sizeof beside)
+            return cph_fail(err, CPH_USAGE, "%.200s...: the path is too long", o.out);
         o.tokens = beside;
     }
     CPH_TRY(cph_train_opts_check(&o, err)); /* before the token set is built, which may take long */
@@ -158,7 +160,8 @@ static const cli_opt opts[] = {
     {0}};
 
 const cli_command cmd_train_gpt2 = {
-    .name = "train gpt2", .args = "",
+    .name = "train gpt2",
+    .args = "",
     .summary = "a language model from a corpus, or from another model",
     .about =
         "Trains a GPT-2 and seals it as a Hugging Face directory with a colophon.json. It first says how much memory and "
@@ -171,4 +174,5 @@ const cli_command cmd_train_gpt2 = {
     .examples =
         "colophon train gpt2 --corpus books --no-revocations --tokenizer tok --out model --layers 4 --width 256 --heads 4 --positions 256\n"
         "colophon train gpt2 --tokens model.tokens --tokenizer tok --from model --out model-2 --steps 200 --lr 1e-4",
-    .opts = opts, .run = run};
+    .opts = opts,
+    .run = run};

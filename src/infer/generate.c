@@ -66,12 +66,13 @@ static cph_status allocate(cph_generator *g, cph_pool *pool, cph_err *err)
     return cph_decoder_open(&g->decoder, g->model, 1, g->positions, pool, err);
 }
 
-cph_status cph_generator_open(cph_generator **out, cph_model *m, const cph_tokenizer *t, cph_pool *pool, cph_err *err)
+cph_status cph_generator_open(cph_generator **out, cph_model *m, const cph_tokenizer *t, cph_pool *pool,
+                              cph_err *err)
 {
     void *p;
     if (t && cph_tokenizer_vocab_size(t) > cph_model_vocab_size(m))
-        return cph_fail(err, CPH_USAGE, "the tokenizer has %u entries, the model only %u", cph_tokenizer_vocab_size(t),
-                        cph_model_vocab_size(m));
+        return cph_fail(err, CPH_USAGE, "the tokenizer has %u entries, the model only %u",
+                        cph_tokenizer_vocab_size(t), cph_model_vocab_size(m));
     CPH_TRY(cph_alloc0(&p, sizeof(cph_generator), err));
     cph_generator *g = p;
     *g = (cph_generator){.model = m, .tokenizer = t, .vocab = cph_model_vocab_size(m),
@@ -209,12 +210,14 @@ static cph_status start(answer *x, const uint32_t *ids, uint32_t n, cph_err *err
     if (o->n_stops && !g->tokenizer) return cph_fail(err, CPH_USAGE, "stop strings need a tokenizer");
     if (!n) return cph_fail(err, CPH_USAGE, "the prompt is empty and the model has no token to start from");
     if (n >= g->positions) {
-        cph_fail(err, CPH_USAGE, "the prompt has %u tokens; the model reads %u, the answer included", n, g->positions);
+        cph_fail(err, CPH_USAGE, "the prompt has %u tokens; the model reads %u, the answer included", n,
+                 g->positions);
         return cph_hint(err, "shorten the prompt, or take a model with a longer context");
     }
     for (uint32_t i = 0; i < n; i++)
         if (ids[i] >= g->vocab)
-            return cph_fail(err, CPH_USAGE, "token %u of the prompt is %u; the vocabulary has %u", i, ids[i], g->vocab);
+            return cph_fail(err, CPH_USAGE, "token %u of the prompt is %u; the vocabulary has %u", i, ids[i],
+                            g->vocab);
     memcpy(g->ids, ids, n * sizeof *ids);
     x->n = x->n_prompt = n;
     cph_buf_cut(&g->text, 0);

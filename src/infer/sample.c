@@ -39,16 +39,20 @@ cph_status cph_sample_opts_check(const cph_sample_opts *o, cph_err *err)
 {
     if (!(o->temperature > 0)) {
         cph_fail(err, CPH_USAGE, "temperature %g: must be above 0", o->temperature);
-        return cph_hint(err, "without sampling the best token is taken, which is what a temperature of 0 means");
+        return cph_hint(err,
+                        "without sampling the best token is taken, which is what a temperature of 0 means");
     }
-    if (!(o->top_p > 0) || o->top_p > 1) return cph_fail(err, CPH_USAGE, "top-p %g: must be above 0 and at most 1", o->top_p);
-    if (!(o->min_p >= 0) || o->min_p > 1) return cph_fail(err, CPH_USAGE, "min-p %g: must be from 0 to 1", o->min_p);
+    if (!(o->top_p > 0) || o->top_p > 1)
+        return cph_fail(err, CPH_USAGE, "top-p %g: must be above 0 and at most 1", o->top_p);
+    if (!(o->min_p >= 0) || o->min_p > 1)
+        return cph_fail(err, CPH_USAGE, "min-p %g: must be from 0 to 1", o->min_p);
     if (!(o->repetition_penalty > 0))
         return cph_fail(err, CPH_USAGE, "repetition penalty %g: must be above 0", o->repetition_penalty);
     return CPH_OK;
 }
 
-cph_status cph_sampler_open(cph_sampler **out, const cph_sample_opts *o, uint32_t vocab, int64_t eos, cph_err *err)
+cph_status cph_sampler_open(cph_sampler **out, const cph_sample_opts *o, uint32_t vocab, int64_t eos,
+                            cph_err *err)
 {
     void *p, *kept = NULL, *seen = NULL;
     CPH_TRY(cph_sample_opts_check(o, err));

@@ -71,7 +71,9 @@ typedef struct optimizer_part {
 static cph_status name_tensor(cph_arena *a, cph_st_tensor *t, const optimizer_part *part, const cph_param *p,
                               cph_err *err)
 {
-    *t = (cph_st_tensor){.type = CPH_ST_F32, .n_dims = p->n_dims, .data = (const uint8_t *)(part->arena + p->offset)};
+    *t = (cph_st_tensor){.type = CPH_ST_F32,
+                         .n_dims = p->n_dims,
+                         .data = (const uint8_t *)(part->arena + p->offset)};
     for (unsigned d = 0; d < p->n_dims; d++) t->dims[d] = p->dims[d];
     return cph_arena_printf(a, &t->name, err, "%s.%s", part->prefix, p->name);
 }
@@ -87,7 +89,8 @@ static cph_status write_optimizer(const cph_trainer *t, const char *dir, cph_err
     cph_status s = cph_path_join(path, dir, OPTIMIZER_NAME, err);
     if (s == CPH_OK) s = cph_arena_alloc(&a, &tensors, 2 * n * sizeof(cph_st_tensor), err);
     for (size_t i = 0; s == CPH_OK && i < 2 * n; i++)
-        s = name_tensor(&a, (cph_st_tensor *)tensors + i, &parts[i / n], cph_model_param(t->model, i % n), err);
+        s = name_tensor(&a, (cph_st_tensor *)tensors + i, &parts[i / n], cph_model_param(t->model, i % n),
+                        err);
     if (s == CPH_OK) s = cph_safetensors_write(path, tensors, 2 * n, err);
     cph_arena_release(&a);
     return s;
@@ -216,7 +219,8 @@ typedef struct step_list {
 static bool parse_step(cph_str name, uint32_t *out)
 {
     uint64_t step;
-    if (!cph_str_starts(name, "step-") || name.n != 13 || !cph_str_u64(cph_str_sub(name, 5, 8), &step)) return false;
+    if (!cph_str_starts(name, "step-") || name.n != 13 || !cph_str_u64(cph_str_sub(name, 5, 8), &step))
+        return false;
     *out = (uint32_t)step;
     return true;
 }
@@ -256,7 +260,8 @@ static cph_status move_away(const char *path, const char *suffix, bool remove_it
 {
     char to[CPH_PATH_MAX];
     int n = snprintf(to, sizeof to, "%s%s", path, suffix);
-    if (n < 0 || (size_t)n >= sizeof to) return cph_fail(err, CPH_USAGE, "%.200s...: the path is too long", path);
+    if (n < 0 || (size_t)n >= sizeof to)
+        return cph_fail(err, CPH_USAGE, "%.200s...: the path is too long", path);
     CPH_TRY(cph_remove_tree(to, err));
     if (rename(path, to) != 0) return cph_fail_errno(err, "%s: cannot be renamed", path);
     return remove_it ? cph_remove_tree(to, err) : CPH_OK;
@@ -320,10 +325,12 @@ static bool get_state(const cph_json *v, cph_progress_state *at)
 {
     const cph_json *cursor = cph_json_get(v, "cursor"), *best = cph_json_get(v, "best");
     at->best_loss = -1;
-    if (best && (!get_u32(best, "step", &at->best_step) || !cph_json_double(cph_json_get(best, "held_out_loss"), &at->best_loss)))
+    if (best && (!get_u32(best, "step", &at->best_step) ||
+                 !cph_json_double(cph_json_get(best, "held_out_loss"), &at->best_loss)))
         return false;
     return get_u32(v, "step", &at->step) && cph_json_u64(cph_json_get(v, "tokens"), &at->tokens) &&
-           get_u32(cursor, "epoch", &at->cursor.epoch) && cph_json_u64(cph_json_get(cursor, "index"), &at->cursor.index) &&
+           get_u32(cursor, "epoch", &at->cursor.epoch) &&
+           cph_json_u64(cph_json_get(cursor, "index"), &at->cursor.index) &&
            get_u32(cursor, "offset", &at->cursor.offset) && get_order(cph_json_get(v, "order"), &at->order) &&
            cph_json_double(cph_json_get(v, "loss"), &at->loss) &&
            cph_json_double(cph_json_get(v, "held_out_loss"), &at->held_out_loss);
@@ -389,7 +396,8 @@ static cph_status read_weights(cph_trainer *t, const char *dir, cph_err *err)
     if (cph_model_flat_len(stored) != cph_model_flat_len(t->model))
         s = cph_fail(err, CPH_DATA, "%s: its model has another shape than this run's", dir);
     if (s == CPH_OK) {
-        memcpy(cph_model_weights(t->model), cph_model_weights(stored), cph_model_flat_len(stored) * sizeof(float));
+        memcpy(cph_model_weights(t->model), cph_model_weights(stored),
+               cph_model_flat_len(stored) * sizeof(float));
         cph_model_weights_changed(t->model);
     }
     cph_model_close(stored);
@@ -429,7 +437,8 @@ static cph_status check_one(cph_trainer *t, const char *dir, cph_err *err)
 }
 
 /* The newest whole one of the list; its number in *i, or l->n when there is none. */
-static cph_status newest_whole(cph_trainer *t, const step_list *l, char path[CPH_PATH_MAX], size_t *found, cph_err *err)
+static cph_status newest_whole(cph_trainer *t, const step_list *l, char path[CPH_PATH_MAX], size_t *found,
+                               cph_err *err)
 {
     *found = l->n;
     for (size_t i = l->n; i-- > 0;) {

@@ -12,12 +12,22 @@ typedef struct scale {
     double x0, x1, y0, y1;
 } scale;
 
+static const char *entity(char c)
+{
+    switch (c) {
+    case '&': return "&amp;";
+    case '<': return "&lt;";
+    case '>': return "&gt;";
+    case '"': return "&quot;";
+    default: return NULL;
+    }
+}
+
 cph_status cph_html(cph_buf *b, cph_str s, cph_err *err)
 {
     for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        const char *as = c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '"' ? "&quot;" : NULL;
-        CPH_TRY(as ? cph_buf_z(b, as, err) : cph_buf_char(b, c, err));
+        const char *as = entity(s.p[i]);
+        CPH_TRY(as ? cph_buf_z(b, as, err) : cph_buf_char(b, s.p[i], err));
     }
     return CPH_OK;
 }
@@ -160,12 +170,14 @@ cph_status cph_curve_svg(cph_buf *b, const cph_curve *c, cph_err *err)
 {
     if (!c->n_line && !c->n_dots) return CPH_OK;
     scale s = scale_of(c);
-    CPH_TRY(cph_buf_printf(b, err, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">", WIDTH, HEIGHT, c->title));
+    CPH_TRY(cph_buf_printf(b, err, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">", WIDTH,
+                           HEIGHT, c->title));
     CPH_TRY(cph_buf_printf(b, err, "<text class=\"title\" x=\"%d\" y=\"16\">%s</text>", LEFT, c->title));
     CPH_TRY(cph_buf_printf(b, err, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">step</text>",
                            (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6));
-    CPH_TRY(cph_buf_printf(b, err, "<text x=\"14\" y=\"%d\" transform=\"rotate(-90 14 %d)\" text-anchor=\"middle\">%s</text>",
-                           (TOP + HEIGHT - BOTTOM) / 2, (TOP + HEIGHT - BOTTOM) / 2, c->y_label));
+    CPH_TRY(cph_buf_printf(
+        b, err, "<text x=\"14\" y=\"%d\" transform=\"rotate(-90 14 %d)\" text-anchor=\"middle\">%s</text>",
+        (TOP + HEIGHT - BOTTOM) / 2, (TOP + HEIGHT - BOTTOM) / 2, c->y_label));
     CPH_TRY(axes(b, &s, err));
     CPH_TRY(line(b, &s, c, err));
     CPH_TRY(dots(b, &s, c, err));

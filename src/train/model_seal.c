@@ -43,7 +43,8 @@ static cph_status set_trees(const cph_trainer *t, cph_arena *a, cph_json *identi
     cph_set_tree *seen;
     cph_digest root;
     uint64_t n = 0;
-    if (cph_manifest_root(tokens, "corpus_set_root", &root) && cph_manifest_count(tokens, "corpus_set_size", &n))
+    if (cph_manifest_root(tokens, "corpus_set_root", &root) &&
+        cph_manifest_count(tokens, "corpus_set_size", &n))
         CPH_TRY(cph_identity_tree(identity, a, "set", &root, n, err));
     CPH_TRY(cph_seen_tree(&seen, t->leaves, t->tokens, t->seen, err));
     root = cph_set_tree_root(seen);

@@ -80,7 +80,8 @@ cph_status cph_order_open(cph_order **out, const cph_order_opts *opts, cph_err *
     choose(o);
     if (!o->n_docs && !opts->read_held_out) {
         cph_order_close(o);
-        cph_fail(err, CPH_DATA, "the token set gives nothing to train on: %llu documents, all empty or held out",
+        cph_fail(err, CPH_DATA,
+                 "the token set gives nothing to train on: %llu documents, all empty or held out",
                  (unsigned long long)n);
         return cph_hint(err, "the share held out is %g", opts->held_out);
     }
@@ -210,8 +211,8 @@ static void put32(uint8_t *p, uint32_t v)
     for (int i = 0; i < 4; i++) p[i] = (uint8_t)(v >> (8 * i));
 }
 
-void cph_order_leaf_bytes(uint32_t step, uint32_t slot, uint32_t row, const cph_digest *dkey, const cph_piece *piece,
-                          uint8_t out[CPH_ORDER_LEAF])
+void cph_order_leaf_bytes(uint32_t step, uint32_t slot, uint32_t row, const cph_digest *dkey,
+                          const cph_piece *piece, uint8_t out[CPH_ORDER_LEAF])
 {
     out[0] = 0x01;
     put32(out + 1, step);

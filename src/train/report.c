@@ -30,7 +30,8 @@ static const char head[] =
 
 /* ---- what was fed, by rights class and source ---- */
 
-cph_status cph_shares_of(const cph_trainer *t, bool by_source, cph_arena *a, cph_share **out, size_t *n, cph_err *err)
+cph_status cph_shares_of(const cph_trainer *t, bool by_source, cph_arena *a, cph_share **out, size_t *n,
+                         cph_err *err)
 {
     const cph_json *names = cph_json_get(cph_manifest_identity(cph_tokens_manifest(t->tokens)),
                                          by_source ? "sources" : "classes");
@@ -99,7 +100,8 @@ static cph_status curves(cph_buf *b, const cph_trainer *t, cph_err *err)
     cph_curve loss = {"Loss of each step (line) and on the works held out (dots)", "nats per token",
                       (const cph_point *)(const void *)p.loss.p, p.loss.n / sizeof(cph_point),
                       (const cph_point *)(const void *)p.held_out.p, p.held_out.n / sizeof(cph_point)};
-    cph_curve lr = {"Learning rate", "lr", (const cph_point *)(const void *)p.lr.p, p.lr.n / sizeof(cph_point), NULL, 0};
+    cph_curve lr = {
+        "Learning rate", "lr", (const cph_point *)(const void *)p.lr.p, p.lr.n / sizeof(cph_point), NULL, 0};
     if (!loss.n_dots) loss.title = "Loss of each step";
     if (s == CPH_OK) s = cph_curve_svg(b, &loss, err);
     if (s == CPH_OK) s = cph_curve_svg(b, &lr, err);
@@ -136,7 +138,8 @@ static cph_status summary(cph_buf *b, const cph_trainer *t, cph_err *err)
         snprintf(z, sizeof z, "%.4f (step %u)", t->at.best_loss, t->at.best_step);
         CPH_TRY(row(b, CPH_STR("Best of these"), cph_str_of(z), false, err));
     }
-    snprintf(z, sizeof z, "%.0f tokens/s on %u threads (%s)", cph_tokens_per_s(t), cph_pool_threads(t->pool), cph_isa_name());
+    snprintf(z, sizeof z, "%.0f tokens/s on %u threads (%s)", cph_tokens_per_s(t), cph_pool_threads(t->pool),
+             cph_isa_name());
     CPH_TRY(row(b, CPH_STR("Speed of the last stretch"), cph_str_of(z), false, err));
     return cph_buf_z(b, "</table>\n", err);
 }
@@ -162,8 +165,10 @@ static cph_status shares(cph_buf *b, const cph_trainer *t, bool by_source, cph_a
     cph_share *s;
     size_t n;
     CPH_TRY(cph_shares_of(t, by_source, a, &s, &n, err));
-    CPH_TRY(cph_buf_printf(b, err, "<table>\n<tr><th>%s</th><th class=\"n\">documents</th><th class=\"n\">tokens read</th></tr>\n",
-                           by_source ? "Source" : "Basis"));
+    CPH_TRY(cph_buf_printf(
+        b, err,
+        "<table>\n<tr><th>%s</th><th class=\"n\">documents</th><th class=\"n\">tokens read</th></tr>\n",
+        by_source ? "Source" : "Basis"));
     for (size_t i = 0; i < n; i++) {
         CPH_TRY(cph_buf_z(b, "<tr><td>", err));
         CPH_TRY(cph_html(b, s[i].name, err));
@@ -201,13 +206,19 @@ static cph_status body(cph_buf *b, const cph_trainer *t, const cph_json *identit
     cph_str name = cph_path_base(cph_str_of(t->o.out));
     CPH_TRY(cph_buf_z(b, "<h1>Training report: ", err));
     CPH_TRY(cph_html(b, name, err));
-    CPH_TRY(cph_buf_z(b, "</h1>\n<p>What this model is stands in <code>colophon.json</code>; how this copy came about stands "
-                         "here. <code>colophon verify</code> checks the first.</p>\n", err));
+    CPH_TRY(cph_buf_z(
+        b,
+        "</h1>\n<p>What this model is stands in <code>colophon.json</code>; how this copy came about stands "
+        "here. <code>colophon verify</code> checks the first.</p>\n",
+        err));
     CPH_TRY(summary(b, t, err));
     CPH_TRY(cph_buf_z(b, "<h2>Curves</h2>\n", err));
     CPH_TRY(curves(b, t, err));
-    CPH_TRY(cph_buf_z(b, "<h2>What it read, by right</h2>\n<p>Documents and tokens that were fed, by the basis on which each "
-                         "was permitted.</p>\n", err));
+    CPH_TRY(cph_buf_z(
+        b,
+        "<h2>What it read, by right</h2>\n<p>Documents and tokens that were fed, by the basis on which each "
+        "was permitted.</p>\n",
+        err));
     CPH_TRY(shares(b, t, false, a, err));
     CPH_TRY(shares(b, t, true, a, err));
     CPH_TRY(cph_buf_z(b, "<h2>What the corpus gave and refused</h2>\n", err));

@@ -41,9 +41,13 @@ typedef struct fed {
     cph_seen seen;
 } fed;
 
-static int by_dkey(const void *a, const void *b) { return cph_digest_cmp(&((const fed *)a)->dkey, &((const fed *)b)->dkey); }
+static int by_dkey(const void *a, const void *b)
+{
+    return cph_digest_cmp(&((const fed *)a)->dkey, &((const fed *)b)->dkey);
+}
 
-static cph_status collect(fed **out, size_t *n_out, const cph_tokens *tokens, const cph_seen *seen, cph_err *err)
+static cph_status collect(fed **out, size_t *n_out, const cph_tokens *tokens, const cph_seen *seen,
+                          cph_err *err)
 {
     uint64_t n_docs = cph_tokens_n_docs(tokens);
     size_t n = 0;

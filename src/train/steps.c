@@ -41,7 +41,7 @@ static void fed(void *ctx, const cph_piece *piece)
     cph_seen_add(t, piece);
 }
 
-/* Fills the rows of the whole step, so that its labels are known before the first forward (engine, decision 7). */
+/* Fills the rows of the whole step: its labels are counted before the first forward (engine, decision 7). */
 static uint64_t feed_step(cph_trainer *t)
 {
     uint64_t n_labels = 0;
@@ -56,8 +56,14 @@ static uint64_t feed_step(cph_trainer *t)
 cph_batch cph_batch_of(const cph_trainer *t, uint32_t micro, uint64_t n_labels)
 {
     cph_row row = cph_row_at(t, (uint64_t)micro * t->o.batch);
-    return (cph_batch){.ids = row.ids, .labels = row.labels, .segments = row.segments, .positions = row.positions,
-                       .inv_labels = 1.0f / (float)n_labels, .seed = t->o.seed, .slot = micro, .step = t->at.step + 1};
+    return (cph_batch){.ids = row.ids,
+                       .labels = row.labels,
+                       .segments = row.segments,
+                       .positions = row.positions,
+                       .inv_labels = 1.0f / (float)n_labels,
+                       .seed = t->o.seed,
+                       .slot = micro,
+                       .step = t->at.step + 1};
 }
 
 static cph_status gradients(cph_trainer *t, uint64_t n_labels, double *loss, cph_err *err)
@@ -85,7 +91,8 @@ static cph_status update(cph_trainer *t, step_facts *f, cph_err *err)
     if (!isfinite(f->loss) || !isfinite(f->norm)) {
         cph_fail(err, CPH_DATA, "step %u: the loss is %g and the gradient's norm %g: the run has diverged",
                  t->at.step + 1, f->loss, f->norm);
-        return cph_hint(err, "a lower --lr, a longer --warmup or --clip helps; the checkpoints before it stand");
+        return cph_hint(err,
+                        "a lower --lr, a longer --warmup or --clip helps; the checkpoints before it stand");
     }
     double coef = t->o.clip > 0 ? t->o.clip / (f->norm + 1e-6) : 1; /* text-models 13.1 */
     if (coef > 1) coef = 1;
@@ -205,7 +212,8 @@ static cph_status after_step(cph_trainer *t, cph_err *err)
     if (last || due(t->at.step, t->o.save_every)) CPH_TRY(cph_checkpoint_save(t, err));
     if (last || !cph_interrupted()) return CPH_OK;
     CPH_TRY(cph_checkpoint_save(t, err));
-    cph_log(CPH_INFO, "stopped after step %u of %u; the same command goes on from there", t->at.step, t->o.steps);
+    cph_log(CPH_INFO, "stopped after step %u of %u; the same command goes on from there", t->at.step,
+            t->o.steps);
     return cph_interrupt_check("training", err);
 }
 

@@ -46,8 +46,9 @@ static cph_status check_table(const cph_tokens *t, const token_file *f, const ch
             return cph_fail(err, CPH_DATA, "%s: document %llu: its row does not fit the tokens", path,
                             (unsigned long long)i);
         if (d.class_id >= t->n_classes || d.source_id >= t->n_sources)
-            return cph_fail(err, CPH_DATA, "%s: document %llu: rights class %u or source %u is not in the manifest",
-                            path, (unsigned long long)i, d.class_id, d.source_id);
+            return cph_fail(err, CPH_DATA,
+                            "%s: document %llu: rights class %u or source %u is not in the manifest", path,
+                            (unsigned long long)i, d.class_id, d.source_id);
         next += d.n_tokens;
     }
     if (next != f->head.n_tokens)
@@ -91,7 +92,8 @@ static cph_status take_names(cph_tokens *t, const char *dir, cph_err *err)
     void *names;
     for (int k = 0; k < 2; k++)
         if (!lists[k] || lists[k]->type != CPH_JSON_ARRAY || lists[k]->n > MAX_NAMES)
-            return cph_fail(err, CPH_DATA, "%s: identity.%s is no list of names", dir, k ? "sources" : "classes");
+            return cph_fail(err, CPH_DATA, "%s: identity.%s is no list of names", dir,
+                            k ? "sources" : "classes");
     CPH_TRY(cph_alloc_n(&names, lists[0]->n + (size_t)lists[1]->n, sizeof(cph_str), err));
     t->names = names;
     t->n_classes = lists[0]->n;
@@ -111,9 +113,10 @@ static cph_status check_parents(const cph_tokens *t, const char *dir, cph_err *e
         if (cph_str_is(p.role, "corpus")) found += cph_digest_cmp(&p.digest, &f->head.corpus) == 0;
         if (cph_str_is(p.role, "tokenizer")) found += cph_digest_cmp(&p.digest, &f->head.tokenizer) == 0;
     }
-    return found == 2 ? CPH_OK
-                      : cph_fail(err, CPH_DATA, "%s: the token files name another corpus or tokenizer than %s", dir,
-                                 CPH_MANIFEST_NAME);
+    return found == 2
+               ? CPH_OK
+               : cph_fail(err, CPH_DATA, "%s: the token files name another corpus or tokenizer than %s", dir,
+                          CPH_MANIFEST_NAME);
 }
 
 static cph_status open_all(cph_tokens *t, const char *dir, cph_err *err)
@@ -223,7 +226,8 @@ static cph_status check_ids(const cph_tokens *t, const char *dir, cph_err *err)
             cph_tokens_copy(t, i, at, take, ids);
             for (uint32_t k = 0; k < take; k++)
                 if (ids[k] >= vocab)
-                    return cph_fail(err, CPH_DATA, "%s: document %llu, token %u: id %u is not below the vocabulary's %llu",
+                    return cph_fail(err, CPH_DATA,
+                                    "%s: document %llu, token %u: id %u is not below the vocabulary's %llu",
                                     dir, (unsigned long long)i, at + k, ids[k], (unsigned long long)vocab);
         }
     }
@@ -236,8 +240,8 @@ static cph_status check_padding(const cph_tokens *t, const char *dir, cph_err *e
         const token_file *f = &t->files[i];
         for (uint64_t at = CPH_TOKENS_HEADER + f->head.n_tokens * f->head.width; at < f->head.table; at++)
             if (f->map.p[at])
-                return cph_fail(err, CPH_DATA, "%s: file %u: byte %llu between tokens and table is not zero", dir, i,
-                                (unsigned long long)at);
+                return cph_fail(err, CPH_DATA, "%s: file %u: byte %llu between tokens and table is not zero",
+                                dir, i, (unsigned long long)at);
     }
     return CPH_OK;
 }
@@ -268,7 +272,8 @@ static cph_status check_leaves(const cph_tokens *t, const char *dir, cph_err *er
     for (uint64_t i = 0; s == CPH_OK && i < t->n_docs; i++) {
         cph_token_doc d = cph_tokens_doc(t, i);
         if (!has_leaf(tree, &d))
-            s = cph_fail(err, CPH_DATA, "%s: document %llu of the table has no leaf", path, (unsigned long long)i);
+            s = cph_fail(err, CPH_DATA, "%s: document %llu of the table has no leaf", path,
+                         (unsigned long long)i);
     }
     cph_set_tree_close(tree);
     return s;
@@ -277,11 +282,13 @@ static cph_status check_leaves(const cph_tokens *t, const char *dir, cph_err *er
 static cph_status check_counts(const cph_tokens *t, const char *dir, cph_err *err)
 {
     uint64_t tokens = 0, records = 0;
-    if (!cph_manifest_count(t->manifest, "tokens", &tokens) || !cph_manifest_count(t->manifest, "records", &records) ||
-        tokens != t->n_tokens || records != t->n_docs)
-        return cph_fail(err, CPH_DATA, "%s: the manifest counts %llu tokens in %llu records, the files %llu in %llu", dir,
-                        (unsigned long long)tokens, (unsigned long long)records, (unsigned long long)t->n_tokens,
-                        (unsigned long long)t->n_docs);
+    if (!cph_manifest_count(t->manifest, "tokens", &tokens) ||
+        !cph_manifest_count(t->manifest, "records", &records) || tokens != t->n_tokens ||
+        records != t->n_docs)
+        return cph_fail(err, CPH_DATA,
+                        "%s: the manifest counts %llu tokens in %llu records, the files %llu in %llu", dir,
+                        (unsigned long long)tokens, (unsigned long long)records,
+                        (unsigned long long)t->n_tokens, (unsigned long long)t->n_docs);
     return CPH_OK;
 }
 
@@ -291,9 +298,11 @@ cph_status cph_tokens_verify(const char *dir, cph_err *err)
     cph_files_report report;
     cph_digest root, sealed;
     CPH_TRY(cph_tokens_open(&t, dir, err));
-    cph_status s = cph_files_check(dir, t->manifest, NULL, first_damage, (void *)(uintptr_t)dir, &report, err);
+    cph_status s =
+        cph_files_check(dir, t->manifest, NULL, first_damage, (void *)(uintptr_t)dir, &report, err);
     if (s == CPH_OK) s = cph_manifest_content_root(t->manifest, &root, err);
-    if (s == CPH_OK && (!cph_manifest_root(t->manifest, "content_root", &sealed) || cph_digest_cmp(&root, &sealed) != 0))
+    if (s == CPH_OK &&
+        (!cph_manifest_root(t->manifest, "content_root", &sealed) || cph_digest_cmp(&root, &sealed) != 0))
         s = cph_fail(err, CPH_DATA, "%s: content_root differs from what its files give", dir);
     if (s == CPH_OK) s = check_counts(t, dir, err);
     if (s == CPH_OK) s = check_padding(t, dir, err);

@@ -71,7 +71,8 @@ static cph_status number_of(names *l, cph_str name, cph_arena *keep, uint32_t *o
             *out = i;
             return CPH_OK;
         }
-    if (l->n == MAX_NAMES) return cph_fail(err, CPH_NOMEM, "more than %u rights classes or sources", MAX_NAMES);
+    if (l->n == MAX_NAMES)
+        return cph_fail(err, CPH_NOMEM, "more than %u rights classes or sources", MAX_NAMES);
     if (l->n == l->cap) {
         void *p = l->at;
         CPH_TRY(cph_realloc(&p, (l->cap + 64) * sizeof *l->at, err));
@@ -185,7 +186,8 @@ static cph_status open_inputs(build *b, cph_err *err)
     CPH_TRY(cph_corpus_open(&b->corpus, o->corpus, err));
     CPH_TRY(cph_tokenizer_open(&b->tokenizer, o->tokenizer, err));
     cph_policy policy = o->policy ? *o->policy : cph_corpus_policy(b->corpus);
-    CPH_TRY(cph_reader_open(&b->reader, b->corpus, &policy, (cph_part){0, 1}, o->revocations, o->no_revocations, err));
+    CPH_TRY(cph_reader_open(&b->reader, b->corpus, &policy, (cph_part){0, 1}, o->revocations,
+                            o->no_revocations, err));
     if (o->revocations) {
         cph_digest d;
         uint64_t n;
@@ -217,9 +219,11 @@ static cph_status check_tree(const build *b, cph_err *err)
 {
     cph_digest corpus, root = cph_set_tree_root(b->tree);
     const cph_manifest *m = cph_corpus_manifest(b->corpus);
-    if (cph_reader_n_revoked(b->reader) || b->opts->policy || !cph_manifest_root(m, "set_root", &corpus)) return CPH_OK;
+    if (cph_reader_n_revoked(b->reader) || b->opts->policy || !cph_manifest_root(m, "set_root", &corpus))
+        return CPH_OK;
     if (cph_digest_cmp(&corpus, &root) == 0) return CPH_OK;
-    return cph_fail(err, CPH_DATA, "%s: its documents do not give the set_root of its manifest", b->opts->corpus);
+    return cph_fail(err, CPH_DATA, "%s: its documents do not give the set_root of its manifest",
+                    b->opts->corpus);
 }
 
 static cph_status seal(build *b, const char *dir, cph_digest *digest, cph_err *err)
@@ -246,7 +250,8 @@ static cph_status build_in(build *b, const char *dir, cph_digest *digest, cph_er
     cph_digest tokenizer, corpus;
     CPH_TRY(open_inputs(b, err));
     if (!cph_tokenizer_digest(b->tokenizer, &tokenizer)) {
-        cph_fail(err, CPH_USAGE, "%s: the tokenizer is not sealed: it has no " CPH_MANIFEST_NAME, b->opts->tokenizer);
+        cph_fail(err, CPH_USAGE, "%s: the tokenizer is not sealed: it has no " CPH_MANIFEST_NAME,
+                 b->opts->tokenizer);
         return cph_hint(err, "colophon tokenizer train makes a sealed one");
     }
     corpus = cph_manifest_digest(cph_corpus_manifest(b->corpus));
@@ -304,10 +309,12 @@ static cph_status same_parent(const char *dir, const char *role, const char *pat
     return cph_hint(err, "give another --tokens, or leave it out");
 }
 
-static cph_status same_revocations(const cph_tokens *t, const cph_tokens_opts *o, const char *dir, cph_err *err)
+static cph_status same_revocations(const cph_tokens *t, const cph_tokens_opts *o, const char *dir,
+                                   cph_err *err)
 {
     char hex[CPH_HEX_DIGEST] = "none";
-    cph_str then = cph_json_get_str(cph_json_get(cph_manifest_identity(cph_tokens_manifest(t)), "options"), "revocations");
+    cph_str then = cph_json_get_str(cph_json_get(cph_manifest_identity(cph_tokens_manifest(t)), "options"),
+                                    "revocations");
     if (o->revocations) {
         cph_digest d;
         uint64_t n;
@@ -315,7 +322,8 @@ static cph_status same_revocations(const cph_tokens *t, const cph_tokens_opts *o
         cph_digest_hex(&d, hex);
     }
     if (cph_str_is(then, hex)) return CPH_OK;
-    cph_fail(err, CPH_USAGE, "%s: was made with other revocations (%.16s, now %.16s)", dir, then.n ? then.p : "", hex);
+    cph_fail(err, CPH_USAGE, "%s: was made with other revocations (%.16s, now %.16s)", dir,
+             then.n ? then.p : "", hex);
     return cph_hint(err, "what was revoked since must not be trained on: build another token set");
 }
 
@@ -343,7 +351,8 @@ cph_status cph_tokens_ensure(const cph_tokens_opts *o, const char *dir, cph_dige
 {
     cph_tokens *t;
     if (cph_file_kind_of(dir) != CPH_FILE_DIR) {
-        if (!o->corpus) return cph_fail(err, CPH_USAGE, "%s: no token set stands there, and no corpus is given", dir);
+        if (!o->corpus)
+            return cph_fail(err, CPH_USAGE, "%s: no token set stands there, and no corpus is given", dir);
         return cph_tokens_build(o, dir, digest, err);
     }
     CPH_TRY(cph_tokens_open(&t, dir, err));

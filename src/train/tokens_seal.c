@@ -55,8 +55,8 @@ static cph_status set_roots(cph_json *identity, cph_arena *a, const cph_tokens_f
     return cph_identity_count(identity, a, "corpus_set_size", size, err);
 }
 
-static cph_status fill_identity(cph_json *identity, cph_arena *a, const cph_tokwrite *w, const cph_tokens_facts *f,
-                                cph_err *err)
+static cph_status fill_identity(cph_json *identity, cph_arena *a, const cph_tokwrite *w,
+                                const cph_tokens_facts *f, cph_err *err)
 {
     CPH_TRY(cph_identity_parent(identity, a, "corpus", "corpus", &w->corpus, err));
     CPH_TRY(cph_identity_parent(identity, a, "tokenizer", "tokenizer", &w->tokenizer, err));

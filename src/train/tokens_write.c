@@ -71,13 +71,16 @@ void cph_token_header_put(uint8_t out[CPH_TOKENS_HEADER], const cph_token_header
 cph_status cph_token_header_get(const uint8_t *p, uint64_t n_bytes, const char *path, cph_token_header *out,
                                 cph_err *err)
 {
-    if (n_bytes < CPH_TOKENS_HEADER) return cph_fail(err, CPH_DATA, "%s: too short for a header of %d bytes", path,
-                                                     CPH_TOKENS_HEADER);
+    if (n_bytes < CPH_TOKENS_HEADER)
+        return cph_fail(err, CPH_DATA, "%s: too short for a header of %d bytes", path, CPH_TOKENS_HEADER);
     cph_token_header h = {.width = get32(p + 12), .n_tokens = get64(p + 16), .n_docs = get64(p + 24),
                           .table = get64(p + 32)};
-    if (memcmp(p, magic, sizeof magic) != 0) return cph_fail(err, CPH_DATA, "%s: is no token file (magic)", path);
-    if (get32(p + 8) != 1) return cph_fail(err, CPH_DATA, "%s: version %u; this program reads 1", path, get32(p + 8));
-    if (h.width != 2 && h.width != 4) return cph_fail(err, CPH_DATA, "%s: token width %u; 2 or 4", path, h.width);
+    if (memcmp(p, magic, sizeof magic) != 0)
+        return cph_fail(err, CPH_DATA, "%s: is no token file (magic)", path);
+    if (get32(p + 8) != 1)
+        return cph_fail(err, CPH_DATA, "%s: version %u; this program reads 1", path, get32(p + 8));
+    if (h.width != 2 && h.width != 4)
+        return cph_fail(err, CPH_DATA, "%s: token width %u; 2 or 4", path, h.width);
     for (int i = 104; i < CPH_TOKENS_HEADER; i++)
         if (p[i]) return cph_fail(err, CPH_DATA, "%s: byte %d of the header is not zero", path, i);
     /* No product below may overflow: both counts are bounded by the file's own size first. */
@@ -127,7 +130,8 @@ static cph_status append_table(cph_tokwrite *w, cph_err *err)
     CPH_TRY(cph_map_open(&map, w->table.path, err));
     cph_status s = cph_out_write(&w->out, map.p, (size_t)map.n_bytes, err);
     cph_map_close(&map);
-    if (s == CPH_OK && unlink(w->table.path) != 0) s = cph_fail_errno(err, "%s: cannot remove", w->table.path);
+    if (s == CPH_OK && unlink(w->table.path) != 0)
+        s = cph_fail_errno(err, "%s: cannot remove", w->table.path);
     return s;
 }
 
@@ -179,7 +183,8 @@ cph_status cph_tokwrite_add(cph_tokwrite *w, const cph_token_doc *d, const uint3
 
 cph_status cph_tokwrite_close(cph_tokwrite *w, cph_err *err)
 {
-    if (!w->all_docs) return cph_fail(err, CPH_DATA, "the corpus gives no document: there is nothing to tokenize");
+    if (!w->all_docs)
+        return cph_fail(err, CPH_DATA, "the corpus gives no document: there is nothing to tokenize");
     return end_file(w, err);
 }
 

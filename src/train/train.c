@@ -20,9 +20,11 @@ static cph_status need_of(const cph_trainer *t, uint64_t *state, uint64_t *step,
 {
     unsigned threads = cph_pool_threads(t->pool);
     uint64_t held = 0;
-    CPH_TRY(cph_step_need(t->model, (cph_step_shape){.B = t->o.batch, .T = t->o.seq_len, .train = true}, threads, step, err));
+    CPH_TRY(cph_step_need(t->model, (cph_step_shape){.B = t->o.batch, .T = t->o.seq_len, .train = true},
+                          threads, step, err));
     if (t->held_out)
-        CPH_TRY(cph_step_need(t->model, (cph_step_shape){.B = t->o.batch, .T = t->o.seq_len}, threads, &held, err));
+        CPH_TRY(cph_step_need(t->model, (cph_step_shape){.B = t->o.batch, .T = t->o.seq_len}, threads, &held,
+                              err));
     *step += held + (uint64_t)cph_rows_per_step(t) * t->o.seq_len * 16;
     *state = cph_model_flat_len(t->model) * 16; /* weights, gradients, two moments */
     return CPH_OK;
@@ -79,7 +81,8 @@ static void say_data(const cph_trainer *t)
             epoch > 0 ? all / epoch : 0);
     if (!t->held_out) return;
     if (cph_order_n_docs(t->held_out))
-        cph_log(CPH_INFO, "held out: %llu tokens in %llu records", (unsigned long long)cph_order_n_tokens(t->held_out),
+        cph_log(CPH_INFO, "held out: %llu tokens in %llu records",
+                (unsigned long long)cph_order_n_tokens(t->held_out),
                 (unsigned long long)cph_order_n_docs(t->held_out));
     else
         cph_log(CPH_WARN, "no work fell into the share held out (%g): nothing is evaluated", t->o.held_out);
@@ -91,12 +94,15 @@ static cph_status check_purpose(const cph_trainer *t, cph_err *err)
 {
     cph_policy p;
     const cph_json *policy = cph_json_get(cph_manifest_identity(cph_tokens_manifest(t->tokens)), "policy");
-    if (!policy) return cph_fail(err, CPH_RIGHTS, "%s: states no policy: nobody permitted to train on it", t->o.tokens);
+    if (!policy)
+        return cph_fail(err, CPH_RIGHTS, "%s: states no policy: nobody permitted to train on it",
+                        t->o.tokens);
     CPH_TRY(cph_policy_parse(&p, policy, err));
     if (p.purpose == CPH_PURPOSE_TRAIN_RESEARCH || p.purpose == CPH_PURPOSE_TRAIN_INTERNAL ||
         p.purpose == CPH_PURPOSE_TRAIN_RELEASE_WEIGHTS)
         return CPH_OK;
-    cph_fail(err, CPH_RIGHTS, "%s: was permitted for %s, which is no training", t->o.tokens, cph_purpose_text(p.purpose));
+    cph_fail(err, CPH_RIGHTS, "%s: was permitted for %s, which is no training", t->o.tokens,
+             cph_purpose_text(p.purpose));
     return cph_hint(err, "colophon build --for train-internal (or train-research, train-release-weights)");
 }
 
@@ -205,7 +211,8 @@ static cph_status allocate(cph_trainer *t, cph_err *err)
     CPH_TRY(cph_step_open(&t->step, t->model,
                           (cph_step_shape){.B = t->o.batch, .T = t->o.seq_len, .train = true}, t->pool, err));
     if (!t->held_out) return CPH_OK;
-    return cph_step_open(&t->eval_step, t->model, (cph_step_shape){.B = t->o.batch, .T = t->o.seq_len}, t->pool, err);
+    return cph_step_open(&t->eval_step, t->model, (cph_step_shape){.B = t->o.batch, .T = t->o.seq_len},
+                         t->pool, err);
 }
 
 static cph_status open_log(cph_trainer *t, cph_err *err)
@@ -266,8 +273,11 @@ static cph_status look_for_result(const cph_trainer *t, cph_train_result *r, cph
     if (s != CPH_OK && err) *err = why;
     CPH_TRY(s);
     s = cph_train_same_run(t, m, t->o.out, err);
-    if (s == CPH_OK) *r = (cph_train_result){.digest = cph_manifest_digest(m), .steps = t->o.steps, .was_there = true,
-                                             .held_out_loss = -1};
+    if (s == CPH_OK)
+        *r = (cph_train_result){.digest = cph_manifest_digest(m),
+                                .steps = t->o.steps,
+                                .was_there = true,
+                                .held_out_loss = -1};
     cph_manifest_close(m);
     return s;
 }
@@ -326,7 +336,8 @@ static cph_status run_in(cph_trainer *t, cph_train_result *r, cph_err *err)
 static cph_status open_all(cph_trainer *t, cph_err *err)
 {
     int n = snprintf(t->run_dir, sizeof t->run_dir, "%s.run", t->o.out);
-    if (n < 0 || (size_t)n >= sizeof t->run_dir) return cph_fail(err, CPH_USAGE, "%.200s...: the path is too long", t->o.out);
+    if (n < 0 || (size_t)n >= sizeof t->run_dir)
+        return cph_fail(err, CPH_USAGE, "%.200s...: the path is too long", t->o.out);
     if (!t->pool) {
         CPH_TRY(cph_pool_open(&t->own_pool, 1, err));
         t->pool = t->own_pool;

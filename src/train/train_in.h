@@ -122,8 +122,8 @@ typedef struct cph_trainer {
 } cph_trainer;
 
 /* train_opts.c: what a run is, written down. */
-cph_status cph_train_config(cph_json **out, cph_arena *a, const cph_train_opts *o, uint32_t vocab, int64_t eos,
-                            cph_err *err) CPH_MUST_USE;
+cph_status cph_train_config(cph_json **out, cph_arena *a, const cph_train_opts *o, uint32_t vocab,
+                            int64_t eos, cph_err *err) CPH_MUST_USE;
 /* Identity without counts and roots. */
 cph_status cph_train_identity(const cph_trainer *t, cph_arena *a, cph_json **out, cph_err *err) CPH_MUST_USE;
 /* CPH_USAGE names the first option or parent in which an earlier seal differs from this run. */

@@ -58,7 +58,8 @@ cph_status cph_train_opts_check(const cph_train_opts *o, cph_err *err)
     CPH_TRY(in_range("warmup-offset", o->warmup_offset, 0, 1, err));
     CPH_TRY(in_range("keep-last", o->keep_last, 1, UINT32_MAX, err));
     if (o->warmup > (int64_t)o->steps)
-        return cph_fail(err, CPH_USAGE, "warmup takes %lld steps, the run only %u", (long long)o->warmup, o->steps);
+        return cph_fail(err, CPH_USAGE, "warmup takes %lld steps, the run only %u", (long long)o->warmup,
+                        o->steps);
     if (!o->schedule || !cph_schedule_parse(cph_str_of(o->schedule), &kind))
         return cph_fail(err, CPH_USAGE, "no schedule is called '%s'", o->schedule ? o->schedule : "");
     return CPH_OK;
@@ -66,8 +67,8 @@ cph_status cph_train_opts_check(const cph_train_opts *o, cph_err *err)
 
 /* ---- the configuration of a new model ---- */
 
-cph_status cph_train_config(cph_json **out, cph_arena *a, const cph_train_opts *o, uint32_t vocab, int64_t eos,
-                            cph_err *err)
+cph_status cph_train_config(cph_json **out, cph_arena *a, const cph_train_opts *o, uint32_t vocab,
+                            int64_t eos, cph_err *err)
 {
     char token[24] = "null", drop[32];
     cph_str text;
@@ -183,7 +184,8 @@ cph_status cph_train_identity(const cph_trainer *t, cph_arena *a, cph_json **out
 
 static cph_status differs(const char *where, const char *name, cph_str then, cph_str now, cph_err *err)
 {
-    cph_fail(err, CPH_USAGE, "%s: was made with %s %.*s, now it is %.*s", where, name, CPH_FMT(then), CPH_FMT(now));
+    cph_fail(err, CPH_USAGE, "%s: was made with %s %.*s, now it is %.*s", where, name, CPH_FMT(then),
+             CPH_FMT(now));
     return cph_hint(err, "another option is another run: give it another --out, or restore the option");
 }
 
@@ -202,7 +204,8 @@ static cph_status same_parents(const cph_json *then, const cph_json *now, const 
 {
     const cph_json *p = then ? then->first : NULL, *q = now ? now->first : NULL;
     for (; p && q; p = p->next, q = q->next) {
-        cph_str role = cph_json_get_str(q, "role"), was = cph_json_get_str(p, "digest"), is = cph_json_get_str(q, "digest");
+        cph_str role = cph_json_get_str(q, "role"), was = cph_json_get_str(p, "digest"),
+                is = cph_json_get_str(q, "digest");
         char name[64];
         snprintf(name, sizeof name, "the parent '%.*s'", CPH_FMT(role));
         if (!cph_str_eq(role, cph_json_get_str(p, "role")) || !cph_str_eq(was, is))
@@ -212,7 +215,8 @@ static cph_status same_parents(const cph_json *then, const cph_json *now, const 
     return CPH_OK;
 }
 
-cph_status cph_train_same_run(const cph_trainer *t, const cph_manifest *earlier, const char *where, cph_err *err)
+cph_status cph_train_same_run(const cph_trainer *t, const cph_manifest *earlier, const char *where,
+                              cph_err *err)
 {
     const cph_json *then = cph_manifest_identity(earlier);
     cph_arena a;
@@ -221,11 +225,14 @@ cph_status cph_train_same_run(const cph_trainer *t, const cph_manifest *earlier,
     cph_status s = cph_train_identity(t, &a, &now, err);
     if (s == CPH_OK && !cph_str_is(cph_manifest_kind(earlier), "model"))
         s = cph_fail(err, CPH_USAGE, "%s: exists already, and is no model", where);
-    if (s == CPH_OK) s = same_members(cph_json_get(then, "options"), cph_json_get(now, "options"), where, err);
-    if (s == CPH_OK) s = same_members(cph_json_get(then, "versions"), cph_json_get(now, "versions"), where, err);
+    if (s == CPH_OK)
+        s = same_members(cph_json_get(then, "options"), cph_json_get(now, "options"), where, err);
+    if (s == CPH_OK)
+        s = same_members(cph_json_get(then, "versions"), cph_json_get(now, "versions"), where, err);
     if (s == CPH_OK && !cph_str_eq(cph_json_get_str(then, "seed"), cph_json_get_str(now, "seed")))
         s = differs(where, "seed", cph_json_get_str(then, "seed"), cph_json_get_str(now, "seed"), err);
-    if (s == CPH_OK) s = same_parents(cph_json_get(then, "parents"), cph_json_get(now, "parents"), where, err);
+    if (s == CPH_OK)
+        s = same_parents(cph_json_get(then, "parents"), cph_json_get(now, "parents"), where, err);
     cph_arena_release(&a);
     return s;
 }

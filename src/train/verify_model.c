@@ -17,7 +17,8 @@ typedef struct claim {
     const cph_json *options;
 } claim;
 
-static cph_status check_root(const claim *c, const char *tree, const cph_digest *root, uint64_t n, cph_err *err)
+static cph_status check_root(const claim *c, const char *tree, const cph_digest *root, uint64_t n,
+                             cph_err *err)
 {
     char name[32];
     cph_digest sealed;
@@ -80,8 +81,10 @@ static cph_status read_claim(const claim *c, again *g, cph_order_opts *o, cph_er
     uint64_t steps;
     cph_str seed = cph_json_get_str(cph_manifest_identity(c->manifest), "seed");
     if (!whole(c, "batch", &batch) || !whole(c, "accumulate", &accumulate) || !whole(c, "seq-len", &T) ||
-        !cph_manifest_count(c->manifest, "steps", &steps) || steps > UINT32_MAX || !cph_str_u64(seed, &o->seed) ||
-        !cph_str_double(cph_json_get_str(c->options, "held-out"), &o->held_out) || batch > UINT32_MAX / accumulate)
+        !cph_manifest_count(c->manifest, "steps", &steps) || steps > UINT32_MAX ||
+        !cph_str_u64(seed, &o->seed) ||
+        !cph_str_double(cph_json_get_str(c->options, "held-out"), &o->held_out) ||
+        batch > UINT32_MAX / accumulate)
         return cph_fail(err, CPH_DATA, "%s: its options do not say in which order it read", c->dir);
     o->T = T;
     o->tokens = g->t.tokens;
@@ -149,7 +152,8 @@ cph_status cph_train_verify(const char *model_dir, const char *tokens, cph_err *
     CPH_TRY(cph_manifest_open(&c.manifest, model_dir, err));
     c.options = cph_json_get(cph_manifest_identity(c.manifest), "options");
     cph_status s = CPH_OK;
-    if (!cph_str_is(cph_manifest_kind(c.manifest), "model")) s = cph_fail(err, CPH_USAGE, "%s: is no model", model_dir);
+    if (!cph_str_is(cph_manifest_kind(c.manifest), "model"))
+        s = cph_fail(err, CPH_USAGE, "%s: is no model", model_dir);
     if (s == CPH_OK) s = check_leaves(&c, err);
     if (s == CPH_OK && tokens) s = against_tokens(&c, tokens, &g, err);
     cph_order_close(g.t.order);

@@ -107,8 +107,16 @@ static void check_golden(const char *name)
     close_golden(&x);
 }
 
-static void greedy_penalty_and_ngrams_agree_with_transformers_tiny(void **state) { (void)state; check_golden("gpt2-tiny"); }
-static void greedy_penalty_and_ngrams_agree_with_transformers_odd(void **state) { (void)state; check_golden("gpt2-odd"); }
+static void greedy_penalty_and_ngrams_agree_with_transformers_tiny(void **state)
+{
+    (void)state;
+    check_golden("gpt2-tiny");
+}
+static void greedy_penalty_and_ngrams_agree_with_transformers_odd(void **state)
+{
+    (void)state;
+    check_golden("gpt2-odd");
+}
 
 /* ---- text, stop strings, streaming ---- */
 
@@ -126,11 +134,14 @@ static void open_world(world *w, uint32_t positions)
     cph_json *config;
     char text[512];
     cph_buf_init(&b, 1 << 20);
-    must(cph_buf_z(&b, "{\"version\":\"1.0\",\"added_tokens\":[{\"id\":256,\"content\":\"<|endoftext|>\",\"single_word\":false,"
-                       "\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":true}],\"normalizer\":null,"
-                       "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":true},"
-                       "\"post_processor\":null,\"decoder\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true,\"trim_offsets\":true,"
-                       "\"use_regex\":true},\"model\":{\"type\":\"BPE\",\"vocab\":{", err));
+    must(cph_buf_z(
+        &b,
+        "{\"version\":\"1.0\",\"added_tokens\":[{\"id\":256,\"content\":\"<|endoftext|>\",\"single_word\":false,"
+        "\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":true}],\"normalizer\":null,"
+        "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":true},"
+        "\"post_processor\":null,\"decoder\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true,\"trim_offsets\":true,"
+        "\"use_regex\":true},\"model\":{\"type\":\"BPE\",\"vocab\":{",
+        err));
     for (uint32_t byte = 0, extra = 0; byte < 256; byte++) {
         char utf8[4];
         bool shown = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
@@ -140,8 +151,11 @@ static void open_world(world *w, uint32_t positions)
     }
     must(cph_buf_z(&b, "\"<|endoftext|>\":256},\"merges\":[]}}", err));
     must(cph_tokenizer_parse(&w->t, cph_buf_view(&b), "test", err));
-    snprintf(text, sizeof text, "{\"model_type\":\"gpt2\",\"vocab_size\":257,\"n_embd\":16,\"n_head\":2,\"n_layer\":1,\"n_positions\":%u,"
-             "\"eos_token_id\":256,\"bos_token_id\":256}", positions);
+    snprintf(
+        text, sizeof text,
+        "{\"model_type\":\"gpt2\",\"vocab_size\":257,\"n_embd\":16,\"n_head\":2,\"n_layer\":1,\"n_positions\":%u,"
+        "\"eos_token_id\":256,\"bos_token_id\":256}",
+        positions);
     cph_arena_init(&a, 1 << 20);
     must(cph_json_parse(&config, &a, cph_str_of(text), "test", NULL, err));
     must(cph_model_new(&w->m, config, 3, err));

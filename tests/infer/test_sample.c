@@ -9,7 +9,8 @@
 enum { V = 6 };
 static const float logits[V] = {3, 2, 1, 0, -1, 2.5f}; /* the check values of text-models 14.2 */
 
-static void prepared(const cph_sample_opts *o, const uint32_t *ids, uint32_t n, uint32_t n_prompt, float out[V])
+static void prepared(const cph_sample_opts *o, const uint32_t *ids, uint32_t n, uint32_t n_prompt,
+                     float out[V])
 {
     cph_sampler *s;
     must(cph_sampler_open(&s, o, V, 3, err));

@@ -30,10 +30,12 @@ static int tear_down(void **state)
     return 0;
 }
 
-static cph_order *open_order(const cph_tokens *t, uint32_t len, int64_t eos, double held_out, bool read_held_out)
+static cph_order *open_order(const cph_tokens *t, uint32_t len, int64_t eos, double held_out,
+                             bool read_held_out)
 {
     cph_order *o;
-    cph_order_opts opts = {.tokens = t, .seed = 5, .T = len, .eos = eos, .held_out = held_out, .read_held_out = read_held_out};
+    cph_order_opts opts = {
+        .tokens = t, .seed = 5, .T = len, .eos = eos, .held_out = held_out, .read_held_out = read_held_out};
     must(cph_order_open(&o, &opts, err));
     return o;
 }
@@ -167,7 +169,8 @@ static void works_held_out_are_never_fed_and_are_read_once_for_evaluation(void *
     page p;
     cph_row row = row_of(&p);
     cph_cursor at = {0};
-    cph_order *train = open_order(t, T, WORLD_EOS, 0.4, false), *rest = open_order(t, T, WORLD_EOS, 0.4, true);
+    cph_order *train = open_order(t, T, WORLD_EOS, 0.4, false),
+              *rest = open_order(t, T, WORLD_EOS, 0.4, true);
     memset(&fed, 0, sizeof fed);
     memset(&held, 0, sizeof held);
     fed.t = held.t = t;
@@ -199,11 +202,13 @@ static void the_order_root_is_the_tree_over_what_was_fed(void **state)
     assert_memory_equal(&root, &again, sizeof root);
     must(cph_order_root(o, 11, 4, &again, &n_again, err));
     assert_true(n_again > n && memcmp(&root, &again, sizeof root) != 0);
-    must(cph_order_root(o, 20, 2, &again, &n_again, err)); /* the same rows in other steps are another order */
+    must(
+        cph_order_root(o, 20, 2, &again, &n_again, err)); /* the same rows in other steps are another order */
     assert_true(n_again == n && memcmp(&root, &again, sizeof root) != 0);
     uint8_t leaf[CPH_ORDER_LEAF];
     cph_digest key = key_of("document", 1);
-    cph_order_leaf_bytes(0x01020304, 5, 6, &key, &(cph_piece){.first = 0x0807060504030201, .n_tokens = 9}, leaf);
+    cph_order_leaf_bytes(0x01020304, 5, 6, &key, &(cph_piece){.first = 0x0807060504030201, .n_tokens = 9},
+                         leaf);
     assert_memory_equal(leaf, "\x01\x04\x03\x02\x01\x05\0\0\0\x06\0\0\0", 13);
     assert_memory_equal(leaf + 13, key.b, 32);
     assert_memory_equal(leaf + 45, "\x01\x02\x03\x04\x05\x06\x07\x08\x09\0\0\0", 12);
@@ -241,8 +246,9 @@ static uint64_t splitmix64(uint64_t z)
 
 static cph_model *model_by_rule_16_1(void)
 {
-    static const char config[] = "{\"model_type\":\"gpt2\",\"vocab_size\":97,\"n_embd\":32,\"n_layer\":2,\"n_head\":4,\"n_positions\":40,"
-                                 "\"resid_pdrop\":0,\"embd_pdrop\":0,\"attn_pdrop\":0,\"bos_token_id\":null,\"eos_token_id\":null}";
+    static const char config[] =
+        "{\"model_type\":\"gpt2\",\"vocab_size\":97,\"n_embd\":32,\"n_layer\":2,\"n_head\":4,\"n_positions\":40,"
+        "\"resid_pdrop\":0,\"embd_pdrop\":0,\"attn_pdrop\":0,\"bos_token_id\":null,\"eos_token_id\":null}";
     cph_arena a;
     cph_json *v;
     cph_model *m;
@@ -263,7 +269,8 @@ static cph_model *model_by_rule_16_1(void)
     return m;
 }
 
-static void loss_and_norm(cph_model *m, const page *p, uint32_t len, uint32_t n_labels, double *loss, double *norm)
+static void loss_and_norm(cph_model *m, const page *p, uint32_t len, uint32_t n_labels, double *loss,
+                          double *norm)
 {
     cph_step *s;
     void *grads;
@@ -292,12 +299,20 @@ static void write_packing_set(void)
     must(cph_mkdirs(testing_path("pack"), err));
     cph_tokwrite_init(&w, testing_path("pack"), 97, &td, &cd);
     for (uint32_t i = 0; i < 2; i++)
-        must(cph_tokwrite_add(&w, &(cph_token_doc){.n_tokens = i ? 4 : 6, .dkey = key_of("document", i)}, ids[i], err));
+        must(cph_tokwrite_add(&w, &(cph_token_doc){.n_tokens = i ? 4 : 6, .dkey = key_of("document", i)},
+                              ids[i], err));
     must(cph_tokwrite_close(&w, err));
     must(cph_set_tree_new(&tree, err));
     must(cph_set_tree_finish(tree, err));
-    cph_tokens_facts f = {.corpus_manifest = c, .corpus_path = "c", .tokenizer_path = "t", .classes = names, .n_classes = 1,
-                          .sources = names, .n_sources = 1, .vocab = 97, .set_root = cph_set_tree_root(tree)};
+    cph_tokens_facts f = {.corpus_manifest = c,
+                          .corpus_path = "c",
+                          .tokenizer_path = "t",
+                          .classes = names,
+                          .n_classes = 1,
+                          .sources = names,
+                          .n_sources = 1,
+                          .vocab = 97,
+                          .set_root = cph_set_tree_root(tree)};
     must(cph_tokens_seal(&w, &f, &digest, err));
     cph_set_tree_close(tree);
     cph_manifest_close(c);

@@ -63,7 +63,8 @@ static void a_set_in_many_files_reads_as_one(void **state)
     size_t n = world_docs(docs);
     cph_tokens *t;
     uint32_t ids[100];
-    world_tokens(testing_path("many"), testing_path("corpus"), testing_path("tokenizer"), docs, n, 70000, 100);
+    world_tokens(testing_path("many"), testing_path("corpus"), testing_path("tokenizer"), docs, n, 70000,
+                 100);
     must(cph_tokens_verify(testing_path("many"), err));
     must(cph_tokens_open(&t, testing_path("many"), err));
     assert_int_equal(cph_tokens_width(t), 4);
@@ -75,7 +76,8 @@ static void a_set_in_many_files_reads_as_one(void **state)
         cph_tokens_copy(t, i, 0, d.n_tokens, ids);
         for (uint32_t k = 0; k < d.n_tokens; k++) assert_int_equal(ids[k], world_token(i, k));
         if (d.file + 1 > files) files = d.file + 1;
-        assert_true(d.first < 100 || d.n_tokens == 0 || d.first == 0); /* no document starts behind the limit */
+        assert_true(d.first < 100 || d.n_tokens == 0 ||
+                    d.first == 0); /* no document starts behind the limit */
     }
     assert_true(files > 3);
     assert_true(cph_str_is(cph_tokens_class(t, 1), "ECL(NO-PRESS)"));

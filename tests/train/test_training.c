@@ -148,7 +148,8 @@ static void a_sealed_model_says_what_it_read_and_verifies(void **state)
     for (uint64_t i = 0; i < cph_set_tree_n(seen); i++) {
         const cph_set_leaf *l = cph_set_tree_at(seen, i);
         assert_false(cph_order_is_held_out(o.seed, o.held_out, &l->wkey));
-        assert_true(l->tokens > 0 && l->first_step >= 1 && l->first_step <= l->last_step && l->last_step <= 20);
+        assert_true(l->tokens > 0 && l->first_step >= 1 && l->first_step <= l->last_step &&
+                    l->last_step <= 20);
         tokens += l->tokens;
     }
     assert_true(cph_manifest_count(m, "tokens", &counted));
@@ -193,7 +194,8 @@ static void another_token_set_is_another_run(void **state)
     trained(&o);
     must(cph_remove_tree(o.out, err));
     docs[3].n_tokens++;
-    world_tokens(testing_path("tokens2"), testing_path("corpus"), testing_path("tokenizer"), docs, n, WORLD_VOCAB, 0);
+    world_tokens(testing_path("tokens2"), testing_path("corpus"), testing_path("tokenizer"), docs, n,
+                 WORLD_VOCAB, 0);
     o.tokens = testing_path("tokens2");
     assert_int_equal(cph_train_run(&o, &r, &err), CPH_USAGE);
     assert_non_null(strstr(err.what, "tokens"));
@@ -417,7 +419,8 @@ static void what_was_not_permitted_for_training_is_refused(void **state)
     cph_train_result r;
     cph_err err = {0};
     world_corpus(testing_path("corpus-search"), "search", NULL);
-    world_tokens(testing_path("tokens-search"), testing_path("corpus-search"), testing_path("tokenizer"), docs, n, WORLD_VOCAB, 0);
+    world_tokens(testing_path("tokens-search"), testing_path("corpus-search"), testing_path("tokenizer"),
+                 docs, n, WORLD_VOCAB, 0);
     o.tokens = testing_path("tokens-search");
     assert_int_equal(cph_train_run(&o, &r, &err), CPH_RIGHTS);
     assert_non_null(strstr(err.what, "search"));
@@ -427,7 +430,8 @@ static void what_was_not_permitted_for_training_is_refused(void **state)
 static void options_that_cannot_be_are_refused_by_name(void **state)
 {
     (void)state;
-    static const char *const names[] = {"steps", "batch", "layers", "heads", "lr", "beta2", "schedule", "warmup", "held-out", "seq-len"};
+    static const char *const names[] = {"steps", "batch",    "layers", "heads",    "lr",
+                                        "beta2", "schedule", "warmup", "held-out", "seq-len"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         cph_train_opts o = small("bad");
         cph_train_result r;

@@ -30,7 +30,8 @@ static inline uint32_t world_token(uint64_t doc, uint32_t i)
     return (uint32_t)"the old boat went out to the sea and the boat came home again "[(doc * 7 + i) % 62];
 }
 
-static inline void seal_plain(const char *dir, const char *kind, cph_json *identity, cph_arena *a, cph_digest *digest)
+static inline void seal_plain(const char *dir, const char *kind, cph_json *identity, cph_arena *a,
+                              cph_digest *digest)
 {
     cph_json *run;
     cph_digest d;
@@ -50,11 +51,15 @@ static inline void world_corpus(const char *dir, const char *purpose, cph_digest
     must(cph_path_join(path, dir, "shard-00000.jsonl.zst", err));
     must(cph_file_write(path, "x", 1, err));
     must(cph_identity_new(&identity, &a, err));
-    snprintf(text, sizeof text, "{\"purpose\":\"%s\",\"tier\":\"staff\",\"actor\":\"heritage\",\"commercial\":\"no\",\"forum\":\"NO\"}", purpose);
+    snprintf(
+        text, sizeof text,
+        "{\"purpose\":\"%s\",\"tier\":\"staff\",\"actor\":\"heritage\",\"commercial\":\"no\",\"forum\":\"NO\"}",
+        purpose);
     must(cph_json_parse(&policy, &a, cph_str_of(text), "policy", NULL, err));
     must(cph_json_set(identity, &a, "policy", policy, err));
     must(cph_identity_text(identity, &a, "as_of", CPH_STR("2026-11-23"), err));
-    must(cph_identity_tally(identity, &a, &(cph_tally_row){CPH_STR("RR-020"), CPH_STR("ALLOW"), 3, 9, 100}, err));
+    must(cph_identity_tally(identity, &a, &(cph_tally_row){CPH_STR("RR-020"), CPH_STR("ALLOW"), 3, 9, 100},
+                            err));
     seal_plain(dir, "corpus", identity, &a, digest);
     cph_arena_release(&a);
 }
@@ -66,11 +71,14 @@ static inline void world_tokenizer(const char *dir, cph_digest *digest)
     cph_json *identity, *run;
     cph_tokenizer *t;
     cph_buf_init(&b, 1 << 20);
-    must(cph_buf_z(&b, "{\"version\":\"1.0\",\"added_tokens\":[{\"id\":256,\"content\":\"<|endoftext|>\",\"single_word\":false,"
-                       "\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":true}],\"normalizer\":null,"
-                       "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":true},"
-                       "\"post_processor\":null,\"decoder\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true,\"trim_offsets\":true,"
-                       "\"use_regex\":true},\"model\":{\"type\":\"BPE\",\"vocab\":{", err));
+    must(cph_buf_z(
+        &b,
+        "{\"version\":\"1.0\",\"added_tokens\":[{\"id\":256,\"content\":\"<|endoftext|>\",\"single_word\":false,"
+        "\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":true}],\"normalizer\":null,"
+        "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":true},"
+        "\"post_processor\":null,\"decoder\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true,\"trim_offsets\":true,"
+        "\"use_regex\":true},\"model\":{\"type\":\"BPE\",\"vocab\":{",
+        err));
     for (uint32_t byte = 0, extra = 0; byte < 256; byte++) {
         char utf8[4];
         bool shown = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
@@ -90,8 +98,8 @@ static inline void world_tokenizer(const char *dir, cph_digest *digest)
 }
 
 /* Writes a token set of these documents from an existing corpus and tokenizer; `limit` 0: the real one. */
-static inline void world_tokens(const char *dir, const char *corpus, const char *tokenizer, const world_doc *docs, size_t n,
-                                uint32_t vocab, uint64_t limit)
+static inline void world_tokens(const char *dir, const char *corpus, const char *tokenizer,
+                                const world_doc *docs, size_t n, uint32_t vocab, uint64_t limit)
 {
     static const cph_str classes[2] = {{"PD", 2}, {"ECL(NO-PRESS)", 13}}, sources[1] = {{"mets", 4}};
     char path[CPH_PATH_MAX];
@@ -108,8 +116,11 @@ static inline void world_tokens(const char *dir, const char *corpus, const char 
     cph_tokwrite_init(&w, dir, vocab, &td, &cd);
     if (limit) w.file_limit = limit;
     for (size_t i = 0; i < n; i++) {
-        cph_token_doc d = {.n_tokens = docs[i].n_tokens, .class_id = docs[i].work % 2, .part = docs[i].part,
-                           .wkey = key_of("work", docs[i].work), .dkey = key_of("document", docs[i].document)};
+        cph_token_doc d = {.n_tokens = docs[i].n_tokens,
+                           .class_id = docs[i].work % 2,
+                           .part = docs[i].part,
+                           .wkey = key_of("work", docs[i].work),
+                           .dkey = key_of("document", docs[i].document)};
         for (uint32_t k = 0; k < d.n_tokens; k++) ids[k] = world_token(i, k);
         must(cph_tokwrite_add(&w, &d, ids, err));
         cph_set_leaf leaf = {.wkey = d.wkey, .dkey = d.dkey, .text = key_of("text", docs[i].document),
@@ -120,9 +131,16 @@ static inline void world_tokens(const char *dir, const char *corpus, const char 
     must(cph_set_tree_finish(tree, err));
     must(cph_path_join(path, dir, CPH_TOKENS_LEAVES, err));
     must(cph_set_tree_write(tree, path, err));
-    cph_tokens_facts f = {.corpus_manifest = c, .corpus_path = corpus, .tokenizer_path = tokenizer, .classes = classes,
-                          .n_classes = 2, .sources = sources, .n_sources = 1, .vocab = vocab,
-                          .set_root = cph_set_tree_root(tree), .set_size = cph_set_tree_n(tree)};
+    cph_tokens_facts f = {.corpus_manifest = c,
+                          .corpus_path = corpus,
+                          .tokenizer_path = tokenizer,
+                          .classes = classes,
+                          .n_classes = 2,
+                          .sources = sources,
+                          .n_sources = 1,
+                          .vocab = vocab,
+                          .set_root = cph_set_tree_root(tree),
+                          .set_size = cph_set_tree_n(tree)};
     must(cph_tokens_seal(&w, &f, &digest, err));
     cph_set_tree_close(tree);
     cph_manifest_close(c);
@@ -149,7 +167,8 @@ static inline void world_make(void)
     size_t n = world_docs(docs);
     world_corpus(testing_path("corpus"), "train-internal", NULL);
     world_tokenizer(testing_path("tokenizer"), NULL);
-    world_tokens(testing_path("tokens"), testing_path("corpus"), testing_path("tokenizer"), docs, n, WORLD_VOCAB, 0);
+    world_tokens(testing_path("tokens"), testing_path("corpus"), testing_path("tokenizer"), docs, n,
+                 WORLD_VOCAB, 0);
 }
 
 #endif

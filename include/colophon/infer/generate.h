@@ -57,15 +57,16 @@ typedef struct cph_answer_text {
 typedef struct cph_generator cph_generator;
 /* The tokenizer may be NULL where only ids are wanted (no stop strings, no text). Model and
  * tokenizer outlive the generator. */
-CPH_API cph_status cph_generator_open(cph_generator **out, cph_model *m, const cph_tokenizer *t, cph_pool *pool,
-                                      cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_generator_open(cph_generator **out, cph_model *m, const cph_tokenizer *t,
+                                      cph_pool *pool, cph_err *err) CPH_MUST_USE;
 CPH_API void cph_generator_close(cph_generator *g); /* NULL is fine */
 
 /* One prompt; `number` stands for it in the seeds. An empty prompt starts from EOS where there is one. */
 CPH_API cph_status cph_generate(cph_generator *g, cph_str prompt, uint32_t number, const cph_generate_opts *o,
                                 cph_answer_text *answer, cph_err *err) CPH_MUST_USE;
 CPH_API cph_status cph_generate_ids(cph_generator *g, const uint32_t *ids, uint32_t n, uint32_t number,
-                                    const cph_generate_opts *o, cph_answer_text *answer, cph_err *err) CPH_MUST_USE;
+                                    const cph_generate_opts *o, cph_answer_text *answer,
+                                    cph_err *err) CPH_MUST_USE;
 
 #ifdef __cplusplus
 }

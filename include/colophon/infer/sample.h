@@ -48,7 +48,8 @@ typedef struct cph_sequence {
 /* scores [vocab], in place. */
 CPH_API void cph_sample_prepare(cph_sampler *s, float *scores, cph_sequence so_far);
 /* `row` is the number of the prompt in its batch. False when every score is banned. */
-CPH_API bool cph_sample_pick(cph_sampler *s, const float *scores, cph_sequence so_far, uint32_t row, uint32_t *id);
+CPH_API bool cph_sample_pick(cph_sampler *s, const float *scores, cph_sequence so_far, uint32_t row,
+                             uint32_t *id);
 /* log of the softmax of `scores` at id. */
 CPH_API double cph_sample_logprob(const float *scores, uint32_t vocab, uint32_t id);
 

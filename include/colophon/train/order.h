@@ -80,8 +80,8 @@ CPH_API bool cph_order_is_held_out(uint64_t seed, double held_out, const cph_dig
 CPH_API void cph_order_leaf_bytes(uint32_t step, uint32_t slot, uint32_t row, const cph_digest *dkey,
                                   const cph_piece *piece, uint8_t out[CPH_ORDER_LEAF]);
 /* Recomputes root and size after `steps` steps of rows_per_step rows each. */
-CPH_API cph_status cph_order_root(const cph_order *o, uint32_t steps, uint32_t rows_per_step, cph_digest *root,
-                                  uint64_t *n_leaves, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_order_root(const cph_order *o, uint32_t steps, uint32_t rows_per_step,
+                                  cph_digest *root, uint64_t *n_leaves, cph_err *err) CPH_MUST_USE;
 
 #ifdef __cplusplus
 }

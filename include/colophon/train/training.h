@@ -76,7 +76,8 @@ typedef struct cph_train_result {
     double held_out_loss;  /* negative: not measured */
     double tokens_per_s;   /* of this call */
 } cph_train_result;
-CPH_API cph_status cph_train_run(const cph_train_opts *o, cph_train_result *result, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_train_run(const cph_train_opts *o, cph_train_result *result,
+                                 cph_err *err) CPH_MUST_USE;
 
 /*
  * For `verify`: recomputes what a model's manifest says about its data. seen_root from
