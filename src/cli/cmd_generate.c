@@ -56,7 +56,8 @@ static cph_status fill(session *s, cph_err *err)
     o->ignore_eos = cli_flag(c, "ignore-eos");
     o->from_start = !cli_flag(c, "continue");
     o->n_stops = cli_n_list(c, "stop");
-    if (o->n_stops > sizeof s->stops / sizeof *s->stops) return cph_fail(err, CPH_USAGE, "at most 64 stop strings");
+    if (o->n_stops > sizeof s->stops / sizeof *s->stops)
+        return cph_fail(err, CPH_USAGE, "at most 64 stop strings");
     for (size_t i = 0; i < o->n_stops; i++) s->stops[i] = cph_str_of(cli_list(c, "stop", i));
     o->stops = s->stops;
     o->piece = cli_json(c) ? NULL : speak;
@@ -74,7 +75,8 @@ static cph_status open_tracer(session *s, cph_err *err)
     o.rulebase = cli_str(s->c, "rulebase");
     CPH_TRY(u32(s->c, "trace-min", &o.min_len, err));
     CPH_TRY(u32(s->c, "trace-places", &o.max_hits, err));
-    if (!cph_tier_parse(cph_str_of(cli_str(s->c, "tier")), &o.tier)) return cph_fail(err, CPH_BUG, "a tier that is none");
+    if (!cph_tier_parse(cph_str_of(cli_str(s->c, "tier")), &o.tier))
+        return cph_fail(err, CPH_BUG, "a tier that is none");
     return cph_tracer_open(&s->tracer, &o, err);
 }
 
@@ -123,7 +125,8 @@ static cph_status tell(session *s, cph_str prompt, const cph_answer_text *a, cph
     cph_traced traced;
     cph_arena_init(&memory, (size_t)1 << 28);
     cph_status status = CPH_OK;
-    if (s->tracer) status = cph_tracer_run(s->tracer, &memory, a->ids + a->n_prompt, a->n - a->n_prompt, &traced, err);
+    if (s->tracer)
+        status = cph_tracer_run(s->tracer, &memory, a->ids + a->n_prompt, a->n - a->n_prompt, &traced, err);
     if (status == CPH_OK && cli_json(s->c)) as_json(s, prompt, a, s->tracer ? &traced : NULL);
     else if (status == CPH_OK && s->tracer) cli_trace_prose(s->c, &traced, a->n - a->n_prompt);
     cph_arena_release(&memory);
@@ -199,11 +202,16 @@ static const cli_opt opts[] = {
     {0}};
 
 const cli_command cmd_generate = {
-    .name = "generate", .args = "MODEL", .min_args = 1, .max_args = 1,
+    .name = "generate",
+    .args = "MODEL",
+    .min_args = 1,
+    .max_args = 1,
     .summary = "text from a model, streaming",
-    .about = "Goes on from each prompt until the model ends the text, a stop string comes, or --max-new-tokens are reached. "
-             "The prompt and the answer go to stdout as they grow; with --json one array at the end, with ids and log-probabilities. --trace adds the pages that the answer repeats.",
+    .about =
+        "Goes on from each prompt until the model ends the text, a stop string comes, or --max-new-tokens are reached. "
+        "The prompt and the answer go to stdout as they grow; with --json one array at the end, with ids and log-probabilities. --trace adds the pages that the answer repeats.",
     .examples = "colophon generate model --prompt \"Det var en gang\" --seed 7\n"
                 "colophon generate model --prompt \"Once\" --greedy --max-new-tokens 20 --json\n"
                 "colophon generate model --prompt \"Fyret\" --trace index --tier public",
-    .opts = opts, .run = run};
+    .opts = opts,
+    .run = run};
