@@ -108,6 +108,16 @@ cph_status cph_kin_at(cph_kin *k, const char *path, cph_kin_place *out, cph_err 
 
 /* ---- walking ---- */
 
+/* Takes what is an artefact there; only the lack of memory is a fault. */
+static cph_status take_if_sealed(cph_kin *k, const char *path, cph_err *err)
+{
+    place *p;
+    cph_err local = {.status = CPH_OK};
+    if (cph_file_kind_of(path) != CPH_FILE_DIR) return CPH_OK;
+    cph_status s = take(k, path, &p, &local);
+    return s == CPH_NOMEM ? cph_fail(err, s, "%s: %s", path, local.what) : CPH_OK;
+}
+
 typedef struct walk {
     cph_kin *k;
     const char *dir;
@@ -140,13 +150,10 @@ static cph_status list_below(cph_kin *k, const char *dir, unsigned depth, size_t
 static cph_status walk_dir(cph_kin *k, const char *dir, unsigned depth, size_t *n_dirs, cph_err *err)
 {
     char path[CPH_PATH_MAX];
-    place *p;
     if ((*n_dirs)++ >= MAX_DIRS) return CPH_OK;
     if (cph_path_join(path, dir, CPH_MANIFEST_NAME, NULL) == CPH_OK &&
-        cph_file_kind_of(path) == CPH_FILE_REGULAR) {
-        cph_status s = take(k, dir, &p, NULL);
-        return s == CPH_NOMEM ? cph_fail(err, s, "%s: no memory for the search of parents", dir) : CPH_OK;
-    }
+        cph_file_kind_of(path) == CPH_FILE_REGULAR)
+        return take_if_sealed(k, dir, err);
     if (cph_path_join(path, dir, "collection.db", NULL) == CPH_OK &&
         cph_file_kind_of(path) == CPH_FILE_REGULAR) {
         if (cph_path_join(path, dir, "snapshots", NULL) != CPH_OK) return CPH_OK;
@@ -198,18 +205,16 @@ static bool match(const cph_kin *k, const cph_digest *want, cph_kin_place *out)
 }
 
 /* A path of `run`, as it stands and seen from the child; a collection means its snapshot. */
-static void try_path(cph_kin *k, const char *path, const cph_digest *want)
+static cph_status try_path(cph_kin *k, const char *path, const cph_digest *want, cph_err *err)
 {
     char below[CPH_PATH_MAX], name[80] = "snapshots/", plain[CPH_PATH_MAX];
-    place *p;
     cph_digest_hex(want, name + strlen(name));
-    if (plain_path(plain, path, NULL) != CPH_OK || cph_file_kind_of(plain) != CPH_FILE_DIR) return;
-    if (cph_path_join(below, plain, name, NULL) == CPH_OK && cph_file_kind_of(below) == CPH_FILE_DIR)
-        (void)take(k, below, &p, NULL);
-    (void)take(k, plain, &p, NULL);
+    if (plain_path(plain, path, NULL) != CPH_OK) return CPH_OK;
+    if (cph_path_join(below, plain, name, NULL) == CPH_OK) CPH_TRY(take_if_sealed(k, below, err));
+    return take_if_sealed(k, plain, err);
 }
 
-static void try_run_paths(cph_kin *k, const cph_kin_place *child, const cph_digest *want)
+static cph_status try_run_paths(cph_kin *k, const cph_kin_place *child, const cph_digest *want, cph_err *err)
 {
     const cph_json *paths = cph_json_get(cph_manifest_run(child->manifest), "paths");
     for (const cph_json *m = paths ? paths->first : NULL; m; m = m->next) {
@@ -218,10 +223,11 @@ static void try_run_paths(cph_kin *k, const cph_kin_place *child, const cph_dige
         if (!cph_json_str(m, &s) || s.n == 0 || s.n >= sizeof path || memchr(s.p, 0, s.n)) continue;
         memcpy(path, s.p, s.n);
         path[s.n] = 0;
-        try_path(k, path, want);
+        CPH_TRY(try_path(k, path, want, err));
         if (path[0] != '/' && cph_path_join(beside, child->path, path, NULL) == CPH_OK)
-            try_path(k, beside, want);
+            CPH_TRY(try_path(k, beside, want, err));
     }
+    return CPH_OK;
 }
 
 cph_status cph_kin_parent(cph_kin *k, const cph_kin_place *child, const cph_parent *parent,
@@ -230,7 +236,7 @@ cph_status cph_kin_parent(cph_kin *k, const cph_kin_place *child, const cph_pare
     char cite[64];
     if (!cph_str_is(parent->kind, "external")) {
         if (match(k, &parent->digest, out)) return CPH_OK;
-        try_run_paths(k, child, &parent->digest);
+        CPH_TRY(try_run_paths(k, child, &parent->digest, err));
         if (match(k, &parent->digest, out)) return CPH_OK;
         CPH_TRY(walk_given(k, err));
         if (match(k, &parent->digest, out)) return CPH_OK;
