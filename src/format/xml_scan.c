@@ -24,7 +24,7 @@ void cph_xml_init(cph_xml *x, cph_str input, const char *file)
     x->file = file;
     x->depth = x->n_attrs = 0;
     x->name = x->text = (cph_str){0};
-    x->truncated = x->close_next = x->root_seen = x->cdata = false;
+    x->truncated = x->limit_hit = x->close_next = x->root_seen = x->cdata = false;
     x->kind = CPH_XML_CLOSE;
 }
 
@@ -43,8 +43,9 @@ static cph_status broken(const cph_xml *x, const char *what, cph_err *err)
                     cph_xml_offset(x), what);
 }
 
-static cph_status beyond(const cph_xml *x, const char *limit, size_t value, cph_err *err)
+static cph_status beyond(cph_xml *x, const char *limit, size_t value, cph_err *err)
 {
+    x->limit_hit = true;
     return cph_fail(err, CPH_NOMEM, "%s: line %llu: more than %zu %s", x->file, (unsigned long long)cph_xml_line(x),
                     value, limit);
 }

@@ -307,6 +307,8 @@ static cph_status read_events(building *b, cph_err *err)
             b->out->truncated = b->alto.truncated;
             return CPH_OK;
         }
+        /* Memory that ran out is no property of the file: the object waits for a better day. */
+        if (s == CPH_NOMEM && !b->alto.xml.limit_hit) return cph_fail(err, s, "%s", fault.what);
         return cph_arena_str(&b->s->keep, &b->out->fault, cph_str_of(fault.what), err);
     }
 }

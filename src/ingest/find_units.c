@@ -186,7 +186,7 @@ static cph_status parse_mets(finder *f, cph_arena *a, const char *dir, mets_entr
     out->readable = s == CPH_OK; /* what is wrong is told when the object is read */
     cph_buf_release(&bytes);
     cph_buf_release(&utf8);
-    return CPH_OK;
+    return s == CPH_NOMEM ? cph_fail(err, s, "%s: too large for the memory there is", path) : CPH_OK;
 }
 
 static cph_status tell_unnamed(finder *f, cph_arena *a, const char *dir, const unit *u, const mets_entry *all, size_t n,
@@ -334,7 +334,8 @@ static cph_status text_file(finder *f, const char *dir, const entry *e, cph_err 
     char path[CPH_PATH_MAX];
     bool evidence = false;
     CPH_TRY(path_in(path, cph_str_of(dir), e->name, err));
-    if (side_is_evidence(f, path, &evidence, NULL) == CPH_OK && evidence) {
+    CPH_TRY(side_is_evidence(f, path, &evidence, err));
+    if (evidence) {
         cph_log(CPH_INFO, "%s: evidence that a rights file names; not ingested as a text", path);
         return CPH_OK;
     }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 /* ---- resolving ---- */
 
@@ -184,6 +185,13 @@ static void judge(object_file *f, const void *p, size_t n, const cph_ingest_opts
     if (stated) f->checksum_state = holds ? "good" : "stale";
 }
 
+/* Tells the limit of an option from memory that ran out. */
+static bool is_larger(const char *path, uint64_t limit)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && (uint64_t)st.st_size > limit;
+}
+
 cph_status file_hash(object_file *f, scratch *s, const unit *u, const cph_ingest_opts *opts, cph_err *err)
 {
     char path[CPH_PATH_MAX];
@@ -204,5 +212,6 @@ cph_status file_hash(object_file *f, scratch *s, const unit *u, const cph_ingest
         judge(f, bytes.p, bytes.n, opts);
         return CPH_OK;
     }
+    if (st == CPH_NOMEM && !is_larger(path, opts->max_file_bytes)) return cph_fail(err, st, "%s", why.what);
     return cph_arena_str(&s->keep, &f->fault, cph_str_of(why.what), err);
 }

@@ -211,18 +211,20 @@ static cph_status gather(const object *x, owned_block **out, size_t *n, cph_err 
 }
 
 /* The division's LABEL, else the title of a metadata record of its own. */
-static cph_str label_of(object *x, const cph_mets_div *d)
+static cph_status label_of(object *x, const cph_mets_div *d, cph_str *out, cph_err *err)
 {
     cph_str rest = d->dmdid, id;
-    if (d->label.n) return d->label;
-    while (rest.n && cph_str_split(&rest, ' ', &id)) {
+    *out = d->label;
+    while (!out->n && rest.n && cph_str_split(&rest, ' ', &id)) {
         const cph_mets_md *md = cph_mets_md_of(&x->mets, id);
-        cph_mods m;
-        if (!md || !md->xml.n || cph_mods_parse(&m, x->a, md->xml, "", NULL) != CPH_OK) continue;
-        for (const cph_mods_item *t = m.titles; t; t = t->next)
-            if (!t->type.n) return t->value;
+        cph_mods m = {0};
+        if (!md || !md->xml.n) continue;
+        cph_status s = cph_mods_parse(&m, x->a, md->xml, "", NULL);
+        if (s == CPH_NOMEM) return cph_fail(err, s, "no memory for the label of division %u", d->number);
+        for (const cph_mods_item *t = s == CPH_OK ? m.titles : NULL; t && !out->n; t = t->next)
+            if (!t->type.n) *out = t->value;
     }
-    return (cph_str){0};
+    return CPH_OK;
 }
 
 static const cph_mets_div *next_div(const cph_mets_div *d)
@@ -237,11 +239,13 @@ static cph_status write_division(object *x, cph_jw *w, const cph_mets_div *d, ow
 {
     cph_status s = CPH_OK;
     uint32_t end = *area;
+    cph_str label;
+    CPH_TRY(label_of(x, d, &label, err));
     for (const cph_mets_area *a = d->areas; a; a = a->next) end++;
     cph_jw_obj(w);
     member(w, "id", div_key(x->a, d, err, &s));
     member(w, "type", d->type);
-    member(w, "label", label_of(x, d));
+    member(w, "label", label);
     if (d->parent) member(w, "parent", div_key(x->a, d->parent, err, &s));
     cph_jw_key(w, "blocks");
     cph_jw_arr(w);

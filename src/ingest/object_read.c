@@ -126,6 +126,7 @@ static cph_status page_task(void *arg, size_t task, unsigned worker, cph_err *er
         page_want want = {.file = full, .claims = claims_of_file(&x->claims, f->id), .page_role = p->role};
         st = alto_page_read(&p->result, s, utf8, &want, &why);
     }
+    if (st == CPH_NOMEM) return cph_fail(err, st, "%s", why.what);
     if (st != CPH_OK) {
         p->result = (page_result){0};
         return cph_arena_str(&s->keep, &p->result.fault, cph_str_of(why.what), err);
@@ -250,6 +251,7 @@ static cph_status mods_beside(object *x, cph_err *err)
     if (!x->u->mods.n || x->has_mods) return CPH_OK;
     cph_status s = read_utf8(x, x->u->mods, &xml, hex, &why);
     if (s == CPH_OK) s = cph_mods_parse(&x->mods, x->a, xml, x->u->mods.p, &why);
+    if (s == CPH_NOMEM) return cph_fail(err, s, "%s", why.what);
     if (s != CPH_OK)
         return problems_add(&x->told, x->u->mods, (cph_str){"", 0}, "mods-unreadable", err, "%s", why.what);
     x->has_mods = true;

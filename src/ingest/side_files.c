@@ -167,6 +167,14 @@ static bool is_statement(const cph_json *v, cph_str text_key)
     return false;
 }
 
+/* A file whose first record cannot be held is left alone, whatever it is. */
+static cph_status skip_large(finder *f, const char *path, bool *is_rights, cph_err *err)
+{
+    *is_rights = true;
+    return problem_alone(f->r, f->o, cph_str_of(path), (cph_str){"", 0}, "file-unreadable",
+                         CPH_STR("a record is too large for the memory there is, or for any record (256 MiB)"), err);
+}
+
 cph_status side_rights(finder *f, cph_str dir, cph_str name, bool *is_rights, cph_err *err)
 {
     char path[CPH_PATH_MAX];
@@ -175,8 +183,10 @@ cph_status side_rights(finder *f, cph_str dir, cph_str name, bool *is_rights, cp
     uint64_t line;
     *is_rights = false;
     CPH_TRY(path_in(path, dir, name, err));
-    if (cph_jsonl_open(&in, path, NULL) != CPH_OK) return CPH_OK; /* told when it is read */
-    cph_status s = cph_jsonl_next(in, &v, &line, NULL);
+    cph_status s = cph_jsonl_open(&in, path, NULL);
+    if (s == CPH_NOMEM) return skip_large(f, path, is_rights, err);
+    if (s != CPH_OK) return CPH_OK; /* what is wrong is told when it is read */
+    s = cph_jsonl_next(in, &v, &line, NULL);
     *is_rights = s == CPH_OK && is_statement(v, f->r->opts->text_key);
     while (*is_rights && (s == CPH_OK || s == CPH_DATA)) {
         cph_status kept = s == CPH_OK ? remember_evidence(f, v, err) : CPH_OK;
@@ -187,7 +197,7 @@ cph_status side_rights(finder *f, cph_str dir, cph_str name, bool *is_rights, cp
         s = cph_jsonl_next(in, &v, &line, NULL);
     }
     cph_jsonl_close(in);
-    return CPH_OK;
+    return s == CPH_NOMEM ? skip_large(f, path, is_rights, err) : CPH_OK;
 }
 
 cph_status side_is_evidence(const finder *f, const char *path, bool *is, cph_err *err)
@@ -196,7 +206,8 @@ cph_status side_is_evidence(const finder *f, const char *path, bool *is, cph_err
     uint64_t n_bytes;
     *is = false;
     if (!f->n_evidence) return CPH_OK;
-    CPH_TRY(cph_file_digest(path, &d, &n_bytes, err));
+    cph_status s = cph_file_digest(path, &d, &n_bytes, err);
+    if (s != CPH_OK) return s == CPH_IO ? CPH_OK : s; /* unreadable: told when it is read */
     for (size_t i = 0; i < f->n_evidence && !*is; i++) *is = cph_digest_cmp(&f->evidence[i], &d) == 0;
     return CPH_OK;
 }

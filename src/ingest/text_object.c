@@ -325,6 +325,8 @@ static cph_status read_records(run *r, const unit *u, outcome *o, scratch *s, cp
             CPH_TRY(bad_record(r, o, u, line, &bad, "bad-record", why.what, err));
             continue;
         }
+        if (st == CPH_NOMEM) /* what follows cannot be found without the end of this one */
+            return problem_alone(r, o, u->main, (cph_str){"", 0}, "record-too-large", cph_str_of(why.what), err);
         if (st != CPH_OK) return cph_fail(err, st, "%s", why.what);
         cph_arena_reset(&s->keep);
         if (v->type != CPH_JSON_OBJECT) {

@@ -43,6 +43,7 @@ typedef struct cph_xml {
     uint32_t depth;    /* elements open, this one included */
     uint32_t n_attrs;  /* START */
     bool truncated;    /* after CPH_END: the input stopped inside the root */
+    bool limit_hit;    /* after CPH_NOMEM: a limit of the scanner, not memory that ran out */
     cph_xml_attr attrs[CPH_XML_MAX_ATTRS];
     /* the scanner's own */
     const char *begin, *p, *end, *file;
