@@ -319,6 +319,34 @@ static void an_external_base_is_recognised_where_it_lies(void **state)
     must(cph_remove_tree("theirs", err));
 }
 
+static void a_published_copy_keeps_its_name_and_says_what_it_lacks(void **state)
+{
+    line_fixture *f = *state;
+    cph_manifest *m;
+    cph_json *identity, *run;
+    cph_digest d;
+    static const char *const keys[] = {"arith", "as_of", "counts", "parents", "policy", "roots", "seed", "tally"};
+    static const char *const private_files[] = {"seen.leaves.zst", NULL};
+    assert_int_equal(system("cp -r demo/model demo/published && rm demo/published/colophon.json"), 0);
+    must(cph_manifest_open(&m, "demo/model", err));
+    must(cph_identity_new(&identity, &f->a, err));
+    for (size_t i = 0; i < 8; i++) must(cph_identity_inherit(identity, &f->a, m, keys[i], err));
+    cph_manifest_close(m);
+    must(cph_json_new(&run, &f->a, CPH_JSON_OBJECT, err));
+    must(cph_json_set_str(run, &f->a, "toolkit", CPH_STR("colophon"), err));
+    cph_seal seal = {.kind = "model", .identity = identity, .run = run, .content_root = true,
+                     .private_files = private_files};
+    must(cph_seal_write("demo/published", &f->a, &seal, &d, err));
+    assert_int_equal(cph_digest_cmp(&d, &f->model), 0);
+    assert_int_equal(unlink("demo/published/seen.leaves.zst"), 0);
+    cph_verify_report r = verified(f, "demo/published", false);
+    assert_int_equal(r.n_damaged, 0);
+    assert_non_null(find(&r, CPH_ABSENT, "files"));
+    assert_non_null(find(&r, CPH_ABSENT, "seen_root"));
+    assert_non_null(find(&r, CPH_VERIFIED, "content_root"));
+    must(cph_remove_tree("demo/published", err));
+}
+
 static void whatever_allocation_fails_the_answer_is_a_limit(void **state)
 {
     line_fixture *f = *state;
@@ -350,6 +378,7 @@ int main(void)
         cmocka_unit_test(the_text_names_the_first_and_counts_the_rest),
         cmocka_unit_test(a_collection_is_read_against_its_newest_snapshot),
         cmocka_unit_test(an_external_base_is_recognised_where_it_lies),
+        cmocka_unit_test(a_published_copy_keeps_its_name_and_says_what_it_lacks),
         cmocka_unit_test(whatever_allocation_fails_the_answer_is_a_limit),
     };
     return cmocka_run_group_tests(tests, line_begin, line_end);
