@@ -172,7 +172,8 @@ const cli_command cmd_train_gpt2 = {
         "While it runs, OUT.run holds the checkpoints (sealed, with optimizer and state) and log.jsonl; it may be removed "
         "afterwards. report.html in the model shows the curve.",
     .examples =
-        "colophon train gpt2 --corpus books --no-revocations --tokenizer tok --out model --layers 4 --width 256 --heads 4 --positions 256\n"
+        "colophon train gpt2 --corpus books --no-revocations --tokenizer tok --out model \\\n"
+                "    --layers 4 --width 256 --heads 4 --positions 256\n"
         "colophon train gpt2 --tokens model.tokens --tokenizer tok --from model --out model-2 --steps 200 --lr 1e-4",
     .opts = opts,
     .run = run};

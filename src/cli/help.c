@@ -30,13 +30,31 @@ static void flow(FILE *f, const char *text, size_t indent, size_t column)
     fputc('\n', f);
 }
 
+/* A long list of choices is told in a line of its own. */
+static bool many_choices(const cli_opt *o) { return o->type == CLI_CHOICE && strlen(o->arg) > 60; }
+
+static void choices_line(FILE *f, const char *choices)
+{
+    char z[512];
+    size_t n = (size_t)snprintf(z, sizeof z, "one of ");
+    for (; *choices && n + 3 < sizeof z; choices++) {
+        z[n++] = *choices == '|' ? ',' : *choices;
+        if (*choices == '|') z[n++] = ' ';
+    }
+    z[n] = 0;
+    fprintf(f, "%28s", "");
+    flow(f, z, 28, 28);
+}
+
 static void option_line(FILE *f, const cli_opt *o)
 {
-    char left[256];
-    int n = snprintf(left, sizeof left, "  --%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+    char left[128];
+    const char *arg = many_choices(o) ? "WORD" : o->arg;
+    int n = snprintf(left, sizeof left, "  --%s%s%s", o->name, arg ? " " : "", arg ? arg : "");
     if (n > 27) fprintf(f, "%s\n%28s", left, "");
     else fprintf(f, "%-28s", left);
     flow(f, o->help, 28, 28);
+    if (many_choices(o)) choices_line(f, o->arg);
     bool tell = o->def && o->def[0];
     if (tell || o->kind == CLI_IDENTITY)
         fprintf(f, "%28s[%s%s%s%s]\n", "", tell ? "default " : "", tell ? o->def : "",

@@ -7,7 +7,7 @@
  * What must stay true: a pair's place in the heap carries the words that were touched
  * when it was pushed; a stale count is corrected and pushed back, never merged.
  */
-#include "train_in.h"
+#include "bpe_train_in.h"
 
 #include <colophon/base/interrupt.h>
 #include <colophon/base/log.h>

@@ -4,7 +4,7 @@
  * cut for threads only before a line feed that a printable character follows: there
  * a piece begins, and what stands before it ends as it would have ended.
  */
-#include "train_in.h"
+#include "bpe_train_in.h"
 
 #include <colophon/base/file.h>
 #include <colophon/base/interrupt.h>

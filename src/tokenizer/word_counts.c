@@ -3,7 +3,7 @@
  * word_counts.c - how often each piece occurs: 24 bytes for a word of up to 15
  * bytes. One map a thread; maps are added up at the end, so that threads do not show.
  */
-#include "train_in.h"
+#include "bpe_train_in.h"
 
 enum { FIRST_SLOTS = 4096, SHORT_BYTES = 15 };
 

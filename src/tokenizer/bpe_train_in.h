@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * train_in.h - between counting words and learning merges.
+ * bpe_train_in.h - between counting words and learning merges.
  */
 #ifndef CPH_TRAIN_BPE_IN_H
 #define CPH_TRAIN_BPE_IN_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * encoding.c - text to ids: added tokens, then pieces, then a look into the word
+ * bpe_encode.c - text to ids: added tokens, then pieces, then a look into the word
  * cache, then BPE (tokenizers 2.1, 19). With offsets the same pieces are walked and
  * each token's bytes are counted off; no alignment is kept.
  */
