@@ -77,7 +77,8 @@ static cph_status put_cut(cph_buf *b, cph_str s, size_t n, bool pad, cph_err *er
 static cph_status text_object(listing *l, const cph_object_view *o, const cph_json *meta, cph_err *err)
 {
     if (l->n_objects > TEXT_OBJECTS) return CPH_OK;
-    cph_str name = o->work_urn.n ? o->work_urn : o->source_id;
+    bool stated = o->work_urn.n && !cph_str_eq(o->work_urn, o->key); /* else the key stands for a work */
+    cph_str name = stated ? o->work_urn : o->source_id;
     CPH_TRY(put_cut(l->b, name, 40, true, err));
     CPH_TRY(cph_buf_printf(l->b, err, "  %-11.*s %6s %6s %6s %8s  ", CPH_FMT(o->profile),
                            cph_figure_of(o->n_pages).z, cph_figure_of(pages_with_text(meta, o)).z,
