@@ -20,7 +20,6 @@ static const struct {
     cph_alto_kind kind;
     cph_alto_place place;
 } elements[] = {
-    {"String", CPH_ALTO_STRING, 0},         {"SP", CPH_ALTO_SP, 0},
     {"TextLine", CPH_ALTO_LINE, 0},         {"HYP", CPH_ALTO_HYP, 0},
     {"TextBlock", CPH_ALTO_BLOCK, 0},       {"ComposedBlock", CPH_ALTO_COMPOSED, 0},
     {"PrintSpace", CPH_ALTO_PLACE, CPH_ALTO_PRINT}, {"TopMargin", CPH_ALTO_PLACE, CPH_ALTO_TOP},
@@ -33,6 +32,8 @@ static const struct {
 
 static cph_alto_kind element(cph_str name, cph_alto_place *place)
 {
+    if (name.n == 6 && memcmp(name.p, "String", 6) == 0) return CPH_ALTO_STRING; /* nearly all are these two */
+    if (name.n == 2 && memcmp(name.p, "SP", 2) == 0) return CPH_ALTO_SP;
     for (size_t i = 0; i < sizeof elements / sizeof *elements; i++)
         if (name.p[0] == elements[i].name[0] && cph_str_is(name, elements[i].name)) {
             *place = elements[i].place;
@@ -83,63 +84,53 @@ static cph_status decode(cph_alto *r, cph_str *out, cph_str raw, cph_err *err)
     return cph_xml_decode(r->arena, out, raw, CPH_XML_IN_ATTR, &r->tally, err);
 }
 
-static void boxes(cph_alto_event *e, cph_str name, cph_str value)
+/* A name against a literal: a length and a short compare, since a page has a hundred thousand names. */
+#define IS(s, literal) ((s).n == sizeof(literal) - 1 && memcmp((s).p, literal, sizeof(literal) - 1) == 0)
+
+static cph_alto_subs subs_of(cph_str value)
 {
-    if (cph_str_is(name, "HPOS")) e->x = measure(value);
-    else if (cph_str_is(name, "VPOS")) e->y = measure(value);
-    else if (cph_str_is(name, "WIDTH")) e->w = measure(value);
-    else if (cph_str_is(name, "HEIGHT")) e->h = measure(value);
+    return cph_str_is_fold(value, "HypPart1")       ? CPH_ALTO_PART1
+           : cph_str_is_fold(value, "HypPart2")     ? CPH_ALTO_PART2
+           : cph_str_is_fold(value, "Abbreviation") ? CPH_ALTO_ABBREVIATION
+                                                    : CPH_ALTO_SUBS_NONE;
 }
 
-static cph_status rest_of_names(cph_alto *r, cph_alto_event *e, cph_str name, cph_str value, cph_err *err)
+static cph_status rare_name(cph_alto *r, cph_alto_event *e, cph_str name, cph_str value, cph_err *err)
 {
-    if (cph_str_is(name, "SUBS_TYPE")) {
-        e->subs_type = cph_str_is_fold(value, "HypPart1")       ? CPH_ALTO_PART1
-                       : cph_str_is_fold(value, "HypPart2")     ? CPH_ALTO_PART2
-                       : cph_str_is_fold(value, "Abbreviation") ? CPH_ALTO_ABBREVIATION
-                                                                : CPH_ALTO_SUBS_NONE;
-        return CPH_OK;
-    }
-    if (cph_str_is(name, "SUBS_CONTENT")) return decode(r, &e->subs, value, err);
-    if (cph_str_is(name, "LANG")) return decode(r, &e->lang, value, err);
-    if (cph_str_is(name, "language") && !e->lang.n) return decode(r, &e->lang, value, err); /* before 2.1 */
-    if (cph_str_is(name, "TYPE")) return decode(r, &e->type, value, err);
-    if (cph_str_is(name, "LABEL") || cph_str_is(name, "PRINTED_IMG_NR")) return decode(r, &e->label, value, err);
-    if (cph_str_is(name, "IDNEXT")) return decode(r, &e->idnext, value, err);
-    if (cph_str_is(name, "TAGREFS")) return decode(r, &e->tagrefs, value, err);
-    if (cph_str_is(name, "REF")) return decode(r, &e->refs, value, err);
-    if (cph_str_is(name, "CS")) e->corrected = cph_str_is(value, "true") || cph_str_is(value, "1");
+    if (IS(name, "LANG")) return decode(r, &e->lang, value, err);
+    if (IS(name, "language") && !e->lang.n) return decode(r, &e->lang, value, err); /* before 2.1 */
+    if (IS(name, "TYPE")) return decode(r, &e->type, value, err);
+    if (IS(name, "LABEL") || IS(name, "PRINTED_IMG_NR")) return decode(r, &e->label, value, err);
+    if (IS(name, "IDNEXT")) return decode(r, &e->idnext, value, err);
+    if (IS(name, "TAGREFS")) return decode(r, &e->tagrefs, value, err);
+    if (IS(name, "REF")) return decode(r, &e->refs, value, err);
+    return CPH_OK;
+}
+
+static cph_status attribute(cph_alto *r, cph_alto_event *e, cph_str name, cph_str value, cph_err *err)
+{
+    if (IS(name, "HPOS")) e->x = measure(value);
+    else if (IS(name, "VPOS")) e->y = measure(value);
+    else if (IS(name, "WIDTH")) e->w = measure(value);
+    else if (IS(name, "HEIGHT")) e->h = measure(value);
+    else if (IS(name, "ID")) return e->kind == CPH_ALTO_STRING ? CPH_OK : decode(r, &e->id, value, err);
+    else if (IS(name, "WC")) e->wc = hundredths(value);
+    else if (IS(name, "CC")) e->cc = value;
+    else if (IS(name, "CS")) e->corrected = IS(value, "true") || IS(value, "1");
+    else if (IS(name, "SUBS_TYPE")) e->subs_type = subs_of(value);
+    else if (IS(name, "SUBS_CONTENT")) return decode(r, &e->subs, value, err);
+    else if (IS(name, "CONTENT")) {
+        e->has_content = true;
+        return decode(r, &e->content, value, err);
+    } else return rare_name(r, e, name, value, err);
     return CPH_OK;
 }
 
 static cph_status attributes(cph_alto *r, cph_alto_event *e, cph_err *err)
 {
-    for (uint32_t i = 0; i < r->xml.n_attrs; i++) {
-        cph_str name = r->xml.attrs[i].name, value = r->xml.attrs[i].value;
-        switch (name.n) { /* the frequent names first: nearly all of a file is String and SP */
-        case 2:
-            if (cph_str_is(name, "ID")) CPH_TRY(decode(r, &e->id, value, err));
-            else if (cph_str_is(name, "WC")) e->wc = hundredths(value);
-            else if (cph_str_is(name, "CC")) e->cc = value;
-            else CPH_TRY(rest_of_names(r, e, name, value, err));
-            break;
-        case 7:
-            if (cph_str_is(name, "CONTENT")) {
-                e->has_content = true;
-                CPH_TRY(decode(r, &e->content, value, err));
-                break;
-            }
-            CPH_TRY(rest_of_names(r, e, name, value, err));
-            break;
-        case 4:
-        case 5:
-        case 6:
-            boxes(e, name, value);
-            CPH_TRY(rest_of_names(r, e, name, value, err));
-            break;
-        default: CPH_TRY(rest_of_names(r, e, name, value, err));
-        }
-    }
+    if (e->kind == CPH_ALTO_SP) return CPH_OK; /* that it stands there is all it says */
+    for (uint32_t i = 0; i < r->xml.n_attrs; i++)
+        CPH_TRY(attribute(r, e, r->xml.attrs[i].name, r->xml.attrs[i].value, err));
     return CPH_OK;
 }
 

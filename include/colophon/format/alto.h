@@ -57,7 +57,7 @@ typedef struct cph_alto_event {
     cph_alto_kind kind, closes;
     cph_alto_place place;
     cph_alto_subs subs_type;
-    cph_str id, type, lang, idnext, tagrefs, refs;
+    cph_str id, type, lang, idnext, tagrefs, refs; /* of a String and SP no id is kept */
     cph_str label;     /* of a tag; of a Page its PRINTED_IMG_NR */
     cph_str content;   /* String, HYP: decoded */
     cph_str subs;      /* SUBS_CONTENT, decoded */
