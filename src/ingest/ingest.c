@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BATCH_UNITS 64
 #define BATCH_BYTES ((uint64_t)64 << 20)
@@ -240,7 +241,7 @@ static cph_status check_sources(const char *const *sources, size_t n, cph_err *e
     if (!n) return cph_fail(err, CPH_USAGE, "no source is named");
     for (size_t i = 0; i < n; i++) {
         cph_file_kind kind = cph_file_kind_of(sources[i]);
-        if (kind == CPH_FILE_NONE) return cph_fail(err, CPH_USAGE, "%s: there is no such file or directory", sources[i]);
+        if (access(sources[i], kind == CPH_FILE_DIR ? R_OK | X_OK : R_OK) != 0) return cph_fail_errno(err, "%s", sources[i]);
         if (kind == CPH_FILE_OTHER)
             return cph_fail(err, CPH_USAGE, "%s: is neither a file nor a directory", sources[i]);
     }

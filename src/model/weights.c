@@ -47,8 +47,12 @@ static cph_status load_all(cph_model *m, const cph_safetensors *f, uint8_t *seen
 static cph_status open_file(cph_safetensors **out, const char *dir, cph_err *err)
 {
     char path[CPH_PATH_MAX];
+    CPH_TRY(cph_path_join(path, dir, "pytorch_model.bin", err));
+    bool pickled = cph_file_kind_of(path) != CPH_FILE_NONE;
     CPH_TRY(cph_path_join(path, dir, "model.safetensors", err));
-    return cph_safetensors_open(out, path, err);
+    if (!pickled || cph_file_kind_of(path) != CPH_FILE_NONE) return cph_safetensors_open(out, path, err);
+    cph_fail(err, CPH_DATA, "%s: has pytorch_model.bin and no model.safetensors", dir);
+    return cph_hint(err, "a pickle can run code when it is read, so it is refused; convert it to safetensors");
 }
 
 cph_status cph_weights_load(cph_model *m, const char *dir, cph_err *err)
