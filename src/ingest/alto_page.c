@@ -58,7 +58,7 @@ static uint32_t extent(double v) { return v > 0 && v < 4e9 ? (uint32_t)(v + 0.5)
 /* The first claimant owns the element; the others are counted (METS-17). */
 static claim *claim_of(building *b, cph_str id)
 {
-    claim *c = id.n ? claims_find(&b->want->claims, id) : NULL;
+    claim *c = id.n ? cph_claims_find(&b->want->claims, id) : NULL;
     if (!c || c->n_hits) return c;
     for (claim *more = c; more < b->want->claims.at + b->want->claims.n && cph_str_eq(more->begin, id); more++) {
         more->n_hits++;
@@ -77,9 +77,9 @@ static cph_status owned(building *b, cph_block *k, block_note *n, claim *own, cp
     if (!c) return CPH_OK;
     claimed_block *row;
     cph_status s = CPH_OK;
-    k->division = div_key(&b->s->page, c->div, err, &s);
+    k->division = cph_div_key(&b->s->page, c->div, err, &s);
     CPH_TRY(s);
-    CPH_TRY(room_push_claimed(b->r, &row, err));
+    CPH_TRY(cph_room_push_claimed(b->r, &row, err));
     *row = (claimed_block){c->order, k->id, c->div};
     return CPH_OK;
 }
@@ -97,7 +97,7 @@ static cph_status page_opens(building *b, const cph_alto_event *e)
     b->out->label = e->label;
     b->out->lang = e->lang;
     b->page_claim = claim_of(b, e->id);
-    if (!b->page_claim) b->page_claim = claims_find(&b->want->claims, (cph_str){"", 0}); /* the whole file */
+    if (!b->page_claim) b->page_claim = cph_claims_find(&b->want->claims, (cph_str){"", 0}); /* the whole file */
     if (b->page_claim) b->page_claim->n_hits++;
     return CPH_OK;
 }
@@ -109,7 +109,7 @@ static cph_status composed_opens(building *b, const cph_alto_event *e, cph_err *
     composed *c = &b->stack[b->depth++];
     *c = (composed){e->id, e->type, claim_of(b, e->id)};
     b->out->c.linked_composed += c->by != NULL;
-    return type_counts_add(&b->out->composed, &b->s->keep, e->type, 1, err);
+    return cph_type_counts_add(&b->out->composed, &b->s->keep, e->type, 1, err);
 }
 
 static cph_status block_opens(building *b, const cph_alto_event *e, cph_err *err)
@@ -121,8 +121,8 @@ static cph_status block_opens(building *b, const cph_alto_event *e, cph_err *err
                                        [CPH_ALTO_BOTTOM] = CPH_PLACE_bottom};
     cph_block *k;
     block_note *n;
-    CPH_TRY(room_push_blocks(b->r, &k, err));
-    CPH_TRY(room_push_notes(b->r, &n, err));
+    CPH_TRY(cph_room_push_blocks(b->r, &k, err));
+    CPH_TRY(cph_room_push_notes(b->r, &n, err));
     k->id = e->id;
     k->lang = e->lang;
     k->place = places[e->place];
@@ -147,7 +147,7 @@ static cph_status line_opens(building *b, const cph_alto_event *e, cph_err *err)
     cph_line *l;
     cph_alto_event none = {.place = e->place};
     if (!b->in_block) CPH_TRY(block_opens(b, &none, err)); /* a line outside any TextBlock */
-    CPH_TRY(room_push_lines(b->r, &l, err));
+    CPH_TRY(cph_room_push_lines(b->r, &l, err));
     l->first_token = b->r->n_tokens;
     l->box = box_of(b, e);
     memset(&b->line, 0, sizeof b->line);
@@ -198,10 +198,10 @@ static cph_status string(building *b, const cph_alto_event *e, cph_err *err)
         b->line.empty++;
         return CPH_OK;
     }
-    CPH_TRY(room_push_tokens(b->r, &t, err));
-    CPH_TRY(room_push_places(b->r, &at, err));
-    CPH_TRY(nfc_of(&b->s->page, &b->s->nfc, &t->text, text, err));
-    if (e->subs.n) CPH_TRY(nfc_of(&b->s->page, &b->s->nfc, &t->subs, e->subs, err));
+    CPH_TRY(cph_room_push_tokens(b->r, &t, err));
+    CPH_TRY(cph_room_push_places(b->r, &at, err));
+    CPH_TRY(cph_nfc_of(&b->s->page, &b->s->nfc, &t->text, text, err));
+    if (e->subs.n) CPH_TRY(cph_nfc_of(&b->s->page, &b->s->nfc, &t->subs, e->subs, err));
     t->box = box_of(b, e);
     t->wc = e->corrected ? 101 : e->wc;
     t->hyphen = e->subs_type == CPH_ALTO_PART1   ? CPH_HYP_PART1
@@ -239,7 +239,7 @@ static cph_status reference(building *b, cph_str refs, cph_err *err)
     if (b->n_groups > 1) return CPH_OK;
     while (refs.n && cph_str_split(&refs, ' ', &one)) {
         if (!one.n) continue;
-        CPH_TRY(room_push_refs(b->r, &e, err));
+        CPH_TRY(cph_room_push_refs(b->r, &e, err));
         *e = (id_index){one, b->n_refs++};
     }
     return CPH_OK;
@@ -250,7 +250,7 @@ static cph_status tag(building *b, const cph_alto_event *e, cph_err *err)
     const cph_str all[3] = {e->id, e->label, e->type};
     cph_str *to;
     for (int i = 0; i < 3; i++) {
-        CPH_TRY(room_push_tags(b->r, &to, err));
+        CPH_TRY(cph_room_push_tags(b->r, &to, err));
         *to = all[i];
     }
     return CPH_OK;
@@ -315,7 +315,7 @@ static cph_status read_events(building *b, cph_err *err)
 
 static cph_status keep_str(building *b, cph_str *s, cph_err *err)
 {
-    return s->n ? nfc_of(&b->s->keep, &b->s->nfc, s, *s, err) : CPH_OK;
+    return s->n ? cph_nfc_of(&b->s->keep, &b->s->nfc, s, *s, err) : CPH_OK;
 }
 
 static cph_status keep_claimed(building *b, cph_err *err)
@@ -336,7 +336,7 @@ static cph_status roles(building *b, cph_err *err)
     for (uint32_t i = 0, at = 0; i < b->r->n_blocks; i++) {
         const cph_mets_div *div = b->r->notes[i].linked ? b->r->claimed[at++].div : NULL;
         cph_block *k = &b->r->blocks[i];
-        k->role = page_role_of(b->r, i, div, b->want->page_role);
+        k->role = cph_page_role_of(b->r, i, div, b->want->page_role);
         if (k->role != CPH_ROLE_page_number || b->out->label.n || !k->n_lines) continue;
         const cph_line *l = &b->r->lines[k->first_line];
         if (l->n_tokens == 1) CPH_TRY(cph_arena_str(&b->s->keep, &b->out->label, b->r->tokens[l->first_token].text, err));
@@ -370,18 +370,18 @@ static cph_status finish(building *b, cph_err *err)
     c->glyph_differs = b->alto.n_glyph_differs;
     c->controls_dropped = b->alto.tally.n_controls;
     c->bad_references = b->alto.tally.n_bad_refs;
-    page_count(b->r, c, &b->out->h);
+    cph_page_count(b->r, c, &b->out->h);
     bool gap_mode = c->sp == 0 && b->r->n_tokens > 0; /* SP-01 */
     c->gap_mode_pages = gap_mode;
     CPH_TRY(roles(b, err));
     CPH_TRY(keep_claimed(b, err));
-    if (gap_mode) CPH_TRY(page_gap_spaces(b->r, b->out->lang, err));
-    CPH_TRY(page_order(b->r, &duplicates, err));
+    if (gap_mode) CPH_TRY(cph_page_gap_spaces(b->r, b->out->lang, err));
+    CPH_TRY(cph_page_order(b->r, &duplicates, err));
     c->duplicate_ids = duplicates;
     return encode(b, gap_mode, err);
 }
 
-cph_status alto_page_read(page_result *out, scratch *s, cph_str utf8, const page_want *want, cph_err *err)
+cph_status cph_alto_page_read(page_result *out, scratch *s, cph_str utf8, const page_want *want, cph_err *err)
 {
     void *p;
     cph_arena_reset(&s->page);
@@ -389,7 +389,7 @@ cph_status alto_page_read(page_result *out, scratch *s, cph_str utf8, const page
     building *b = p;
     *out = (page_result){0};
     *b = (building){.r = s->room, .s = s, .want = want, .out = out};
-    page_room_clear(s->room);
+    cph_page_room_clear(s->room);
     cph_alto_init(&b->alto, &s->page, utf8, want->file);
     CPH_TRY(read_events(b, err));
     if (!b->out->n_pages && !out->truncated && !out->fault.n)

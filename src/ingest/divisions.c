@@ -18,14 +18,14 @@ static bool has_area(const cph_mets_div *d)
 }
 
 /* METS-10: types compared without letter case; of several maps of one type the first that leads to text. */
-const cph_mets_map *map_of_type(const cph_mets *m, const char *type)
+const cph_mets_map *cph_map_of_type(const cph_mets *m, const char *type)
 {
     for (const cph_mets_map *map = m->maps; map; map = map->next)
         if (cph_str_is_fold(map->type, type) && has_area(map->root)) return map;
     return NULL;
 }
 
-cph_str div_key(cph_arena *a, const cph_mets_div *d, cph_err *err, cph_status *s)
+cph_str cph_div_key(cph_arena *a, const cph_mets_div *d, cph_err *err, cph_status *s)
 {
     cph_str key = d->id;
     if (*s == CPH_OK && !key.n) *s = cph_arena_printf(a, &key, err, "#%u", d->number);
@@ -48,9 +48,9 @@ static int by_element(const void *x, const void *y)
     return order ? order : (a->order > b->order) - (a->order < b->order);
 }
 
-cph_status claims_make(claims *out, cph_arena *a, const cph_mets *m, counts *c, cph_err *err)
+cph_status cph_claims_make(claims *out, cph_arena *a, const cph_mets *m, counts *c, cph_err *err)
 {
-    const cph_mets_map *map = map_of_type(m, "LOGICAL");
+    const cph_mets_map *map = cph_map_of_type(m, "LOGICAL");
     void *p;
     *out = (claims){0};
     for (const cph_mets_map *any = m->maps; any; any = any->next) {
@@ -71,7 +71,7 @@ cph_status claims_make(claims *out, cph_arena *a, const cph_mets *m, counts *c, 
     return CPH_OK;
 }
 
-claims claims_of_file(const claims *all, cph_str file_id)
+claims cph_claims_of_file(const claims *all, cph_str file_id)
 {
     size_t low = 0, high = all->n;
     while (low < high) {
@@ -84,7 +84,7 @@ claims claims_of_file(const claims *all, cph_str file_id)
     return c;
 }
 
-claim *claims_find(const claims *of_file, cph_str begin)
+claim *cph_claims_find(const claims *of_file, cph_str begin)
 {
     size_t low = 0, high = of_file->n;
     while (low < high) {
@@ -120,7 +120,7 @@ static const struct {
 };
 
 /* The nearest type on the way up that says something; false when none does. */
-bool role_of_div(const cph_mets_div *d, cph_role *out)
+bool cph_role_of_div(const cph_mets_div *d, cph_role *out)
 {
     for (; d; d = d->parent) {
         size_t i = 0, n = sizeof div_roles / sizeof *div_roles;
@@ -130,7 +130,7 @@ bool role_of_div(const cph_mets_div *d, cph_role *out)
         /* A chapter inside an advertisement or the back matter belongs to it. */
         if (role == CPH_ROLE_body && d->parent) {
             cph_role above;
-            bool outer = role_of_div(d->parent, &above);
+            bool outer = cph_role_of_div(d->parent, &above);
             if (outer && (above == CPH_ROLE_advertisement || above == CPH_ROLE_front || above == CPH_ROLE_back))
                 role = above;
         }

@@ -47,7 +47,7 @@ static const char *role_of_name(const cph_mods_name *n)
     return "";
 }
 
-cph_str language_of(cph_str stated)
+cph_str cph_language_of(cph_str stated)
 {
     static const char *const map[][2] = {
         {"nb", "nob"}, {"nn", "nno"}, {"no", "nor"}, {"da", "dan"}, {"sv", "swe"}, {"se", "sme"}, {"is", "isl"},
@@ -179,10 +179,10 @@ static void edition_facts(cph_jw *w, const mods_facts *f, const cph_mods *m)
     cph_jw_end(w);
 }
 
-cph_status mods_to_facts(mods_facts *out, cph_arena *a, const cph_mods *m, bool newspaper, cph_err *err)
+cph_status cph_mods_to_facts(mods_facts *out, cph_arena *a, const cph_mods *m, bool newspaper, cph_err *err)
 {
     mods_facts f = {.urn = urn_of(m->identifiers, "urn"), .title = title_of(m),
-                    .language = language_of(first_language(m->languages))};
+                    .language = cph_language_of(first_language(m->languages))};
     cph_buf b;
     cph_buf_init(&b, (size_t)16 << 20);
     cph_jw w = cph_jw_on(&b);
@@ -227,7 +227,7 @@ static bool describes_whole(const cph_mets *m, cph_str id)
     return !any_reference && m->mds && cph_str_eq(m->mds->id, id);
 }
 
-cph_status mods_of_mets(cph_mods *out, cph_str *xml, cph_arena *a, const cph_mets *m, const char *file, bool *found,
+cph_status cph_mods_of_mets(cph_mods *out, cph_str *xml, cph_arena *a, const cph_mets *m, const char *file, bool *found,
                         cph_err *err)
 {
     int best = -1;
@@ -246,7 +246,7 @@ cph_status mods_of_mets(cph_mods *out, cph_str *xml, cph_arena *a, const cph_met
     return CPH_OK;
 }
 
-bool mets_is_newspaper(const cph_mets *m, const cph_mods *mods)
+bool cph_mets_is_newspaper(const cph_mets *m, const cph_mods *mods)
 {
     if (m && (cph_str_is_fold(m->type, "Newspaper") || cph_str_is_fold(m->type, "METAe_Serial") ||
               cph_str_ends(m->type, "newspaper:issue")))
@@ -273,7 +273,7 @@ static void items(cph_jw *w, const char *key, const cph_mods_item *list)
     cph_jw_end(w);
 }
 
-void mods_write(cph_jw *w, const cph_mods *m)
+void cph_mods_write(cph_jw *w, const cph_mods *m)
 {
     cph_jw_obj(w);
     items(w, "titles", m->titles);

@@ -76,7 +76,7 @@ static cph_status read_head(const char *path, char *room, size_t *n, cph_err *er
 
 static cph_status alone(finder *f, const char *path, const char *rule, const char *sentence, cph_err *err)
 {
-    return problem_alone(f->r, f->o, cph_str_of(path), (cph_str){"", 0}, rule, cph_str_of(sentence), err);
+    return cph_problem_alone(f->r, f->o, cph_str_of(path), (cph_str){"", 0}, rule, cph_str_of(sentence), err);
 }
 
 /* Lists and sniffs. *readable false: told already. */
@@ -96,7 +96,7 @@ static cph_status list_dir(finder *f, cph_arena *a, const char *dir, listing *l,
         char path[CPH_PATH_MAX], head[CPH_SNIFF_BYTES];
         size_t n = 0;
         if (e->kind != CPH_FILE_REGULAR) continue;
-        CPH_TRY(path_in(path, cph_str_of(dir), e->name, err));
+        CPH_TRY(cph_path_in(path, cph_str_of(dir), e->name, err));
         s = read_head(path, head, &n, &why);
         if (s == CPH_OK) e->format = cph_sniff((cph_str){head, n});
         if (s == CPH_OK) continue;
@@ -146,7 +146,7 @@ static cph_status collect(finder *f, file_list *out, const char *root, cph_str b
 {
     char relative[CPH_PATH_MAX], full[CPH_PATH_MAX];
     for (entry *e = here->first; e; e = e->next) {
-        CPH_TRY(path_in(relative, below, e->name, err));
+        CPH_TRY(cph_path_in(relative, below, e->name, err));
         if (e->kind == CPH_FILE_REGULAR && !e->taken) {
             e->taken = true;
             CPH_TRY(add_file(out, cph_str_of(relative), e->n_bytes, false, err));
@@ -154,7 +154,7 @@ static cph_status collect(finder *f, file_list *out, const char *root, cph_str b
         if (e->kind != CPH_FILE_DIR || depth == MAX_DEPTH) continue;
         listing l;
         bool readable;
-        CPH_TRY(path_in(full, cph_str_of(root), cph_str_of(relative), err));
+        CPH_TRY(cph_path_in(full, cph_str_of(root), cph_str_of(relative), err));
         CPH_TRY(list_dir(f, out->a, full, &l, &readable, err));
         if (!readable) e->taken = true;
         if (!readable || n_of(&l, CPH_FORMAT_METS)) continue;
@@ -176,7 +176,7 @@ static cph_status parse_mets(finder *f, cph_arena *a, const char *dir, mets_entr
     cph_str text;
     cph_encoding how;
     cph_buf bytes, utf8;
-    CPH_TRY(path_in(path, cph_str_of(dir), out->e->name, err));
+    CPH_TRY(cph_path_in(path, cph_str_of(dir), out->e->name, err));
     cph_buf_init(&bytes, (size_t)4 << 30);
     cph_buf_init(&utf8, (size_t)4 << 30);
     cph_status s = cph_file_read(path, f->r->opts->max_file_bytes, &bytes, NULL);
@@ -195,18 +195,18 @@ static cph_status tell_unnamed(finder *f, cph_arena *a, const char *dir, const u
     resolver *r;
     void *p;
     char path[CPH_PATH_MAX];
-    CPH_TRY(resolver_make(&r, a, u, err));
+    CPH_TRY(cph_resolver_make(&r, a, u, err));
     CPH_TRY(cph_arena_alloc0(a, &p, u->n_files + 1, sizeof(bool), err));
     bool *named = p;
     for (size_t i = 0; i < n; i++)
         for (const cph_mets_file *m = all[i].readable ? all[i].m.files : NULL; m; m = m->next) {
-            uint32_t hit = resolve(r, &all[i].m, m);
+            uint32_t hit = cph_resolve(r, &all[i].m, m);
             if (hit != NO_FILE) named[hit] = true;
         }
     for (size_t k = 0; k < u->n_files; k++) {
         for (size_t i = 0; i < n && !named[k]; i++) named[k] = cph_str_eq(u->files[k].path, all[i].e->name);
         if (named[k]) continue;
-        CPH_TRY(path_in(path, cph_str_of(dir), u->files[k].path, err));
+        CPH_TRY(cph_path_in(path, cph_str_of(dir), u->files[k].path, err));
         CPH_TRY(alone(f, path, "unnamed-file", "stands beside METS files, none of which names it; not ingested", err));
     }
     return CPH_OK;
@@ -227,8 +227,8 @@ static cph_status emit_mets(finder *f, cph_arena *a, const char *dir, mets_entry
         u->main = all[best].e->name;
         u->alternative = other < n ? all[other].e->name : (cph_str){0};
         char path[CPH_PATH_MAX];
-        CPH_TRY(path_in(path, cph_str_of(dir), u->main, err));
-        u->urn = side_urn(f, cph_str_of(path));
+        CPH_TRY(cph_path_in(path, cph_str_of(dir), u->main, err));
+        u->urn = cph_side_urn(f, cph_str_of(path));
         CPH_TRY(f->each(f->ctx, u, err));
     }
     (void)a;
@@ -283,10 +283,10 @@ static bool is_text_name(cph_str name) { return cph_str_ends(name, ".txt") || cp
 static cph_status folder_urn(const finder *f, const char *dir, const file_list *files, cph_str *urn, cph_err *err)
 {
     char path[CPH_PATH_MAX];
-    *urn = side_urn(f, cph_str_of(dir));
+    *urn = cph_side_urn(f, cph_str_of(dir));
     for (size_t i = 0; i < files->n && !urn->n; i++) {
-        CPH_TRY(path_in(path, cph_str_of(dir), files->at[i].path, err));
-        *urn = side_urn(f, cph_str_of(path));
+        CPH_TRY(cph_path_in(path, cph_str_of(dir), files->at[i].path, err));
+        *urn = cph_side_urn(f, cph_str_of(path));
     }
     return CPH_OK;
 }
@@ -320,8 +320,8 @@ static cph_status emit_single(finder *f, unit_kind kind, const char *dir, const 
     char path[CPH_PATH_MAX];
     unit u = {.kind = kind, .dir = cph_str_of(dir), .main = e->name, .n_bytes = e->n_bytes};
     unit_file one = {e->name, e->n_bytes, false};
-    CPH_TRY(path_in(path, cph_str_of(dir), e->name, err));
-    u.urn = side_urn(f, cph_str_of(path));
+    CPH_TRY(cph_path_in(path, cph_str_of(dir), e->name, err));
+    u.urn = cph_side_urn(f, cph_str_of(path));
     if (kind == UNIT_ALTO) {
         u.files = &one;
         u.n_files = 1;
@@ -333,8 +333,8 @@ static cph_status text_file(finder *f, const char *dir, const entry *e, cph_err 
 {
     char path[CPH_PATH_MAX];
     bool evidence = false;
-    CPH_TRY(path_in(path, cph_str_of(dir), e->name, err));
-    CPH_TRY(side_is_evidence(f, path, &evidence, err));
+    CPH_TRY(cph_path_in(path, cph_str_of(dir), e->name, err));
+    CPH_TRY(cph_side_is_evidence(f, path, &evidence, err));
     if (evidence) {
         cph_log(CPH_INFO, "%s: evidence that a rights file names; not ingested as a text", path);
         return CPH_OK;
@@ -345,7 +345,7 @@ static cph_status text_file(finder *f, const char *dir, const entry *e, cph_err 
 static cph_status json_file(finder *f, const char *dir, const entry *e, cph_err *err)
 {
     bool rights = false;
-    CPH_TRY(side_rights(f, cph_str_of(dir), e->name, &rights, err));
+    CPH_TRY(cph_side_rights(f, cph_str_of(dir), e->name, &rights, err));
     if (!rights) return emit_single(f, UNIT_JSONL, dir, e, err);
     cph_log(CPH_INFO, "%s/%.*s: statements about rights; take them in with: colophon rights import", dir,
             CPH_FMT(e->name));
@@ -378,7 +378,7 @@ static cph_status tell_rest(finder *f, const char *dir, listing *l, cph_err *err
         if (!n) continue;
         char path[CPH_PATH_MAX];
         cph_err sentence = {0};
-        CPH_TRY(path_in(path, cph_str_of(dir), first->name, err));
+        CPH_TRY(cph_path_in(path, cph_str_of(dir), first->name, err));
         if (n == 1) cph_fail(&sentence, CPH_OK, "%s: not ingested", cph_format_name((cph_format)format));
         else cph_fail(&sentence, CPH_OK, "%s: this and %zu more in the directory are not ingested",
                       cph_format_name((cph_format)format), n - 1);
@@ -387,7 +387,7 @@ static cph_status tell_rest(finder *f, const char *dir, listing *l, cph_err *err
     for (entry *e = l->first; e; e = e->next) {
         char path[CPH_PATH_MAX];
         if (e->kind == CPH_FILE_REGULAR || e->kind == CPH_FILE_DIR) continue;
-        CPH_TRY(path_in(path, cph_str_of(dir), e->name, err));
+        CPH_TRY(cph_path_in(path, cph_str_of(dir), e->name, err));
         CPH_TRY(alone(f, path, "not-a-file", "a link or special file; links are not followed", err));
     }
     return CPH_OK;
@@ -402,7 +402,7 @@ static cph_status visit_below(finder *f, const char *dir, const listing *l, unsi
     char path[CPH_PATH_MAX];
     for (const entry *e = l->first; e; e = e->next) {
         if (e->kind != CPH_FILE_DIR || e->taken) continue;
-        CPH_TRY(path_in(path, cph_str_of(dir), e->name, err));
+        CPH_TRY(cph_path_in(path, cph_str_of(dir), e->name, err));
         if (depth == MAX_DEPTH) CPH_TRY(alone(f, path, "too-deep", "more than 64 directories inside each other", err));
         else CPH_TRY(visit(f, path, depth + 1, err));
     }
@@ -414,7 +414,7 @@ static cph_status files_here(finder *f, cph_arena *a, const char *dir, listing *
     for (entry *e = l->first; e; e = e->next)
         if (e->kind == CPH_FILE_REGULAR && !e->taken && cph_str_is(e->name, "works.jsonl")) {
             e->taken = true;
-            CPH_TRY(side_works(f, a, cph_str_of(dir), e->name, err));
+            CPH_TRY(cph_side_works(f, a, cph_str_of(dir), e->name, err));
         }
     if (n_of(l, CPH_FORMAT_METS)) return mets_dir(f, a, dir, l, NULL, err);
     if (n_of(l, CPH_FORMAT_ALTO)) CPH_TRY(alto_dir(f, a, dir, l, err));
@@ -449,7 +449,7 @@ static cph_status single_source(finder *f, const char *source, cph_err *err)
     bool readable;
     char dir[CPH_PATH_MAX];
     cph_str path = cph_str_of(source), base = cph_path_base(path);
-    CPH_TRY(str_z(dir, cph_path_dir(path), err));
+    CPH_TRY(cph_str_z(dir, cph_path_dir(path), err));
     cph_arena_init(&a, 0);
     cph_status s = list_dir(f, &a, dir, &l, &readable, err);
     entry *asked = NULL;
@@ -457,7 +457,7 @@ static cph_status single_source(finder *f, const char *source, cph_err *err)
         if (cph_str_eq(e->name, base)) asked = e;
         if (!cph_str_is(e->name, "works.jsonl") || e->kind != CPH_FILE_REGULAR) continue;
         e->taken = true;
-        s = side_works(f, &a, cph_str_of(dir), e->name, err);
+        s = cph_side_works(f, &a, cph_str_of(dir), e->name, err);
     }
     if (s == CPH_OK && asked && !asked->taken)
         s = asked->format == CPH_FORMAT_METS ? mets_dir(f, &a, dir, &l, asked, err) : loose_file(f, dir, asked, true, err);
@@ -468,11 +468,11 @@ static cph_status single_source(finder *f, const char *source, cph_err *err)
     return s;
 }
 
-cph_status find_units(finder *f, const char *source, cph_err *err)
+cph_status cph_find_units(finder *f, const char *source, cph_err *err)
 {
     char path[CPH_PATH_MAX];
     cph_str s = cph_str_of(source);
     while (s.n > 1 && s.p[s.n - 1] == '/') s.n--;
-    CPH_TRY(str_z(path, s, err));
+    CPH_TRY(cph_str_z(path, s, err));
     return cph_file_kind_of(path) == CPH_FILE_DIR ? visit(f, path, 0, err) : single_source(f, path, err);
 }

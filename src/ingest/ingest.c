@@ -65,10 +65,10 @@ static cph_status read_unit(run *r, const unit *u, outcome *o, unsigned worker, 
     CPH_TRY(cph_interrupt_check("ingest", err));
     switch (u->kind) {
     case UNIT_METS:
-    case UNIT_ALTO: return object_read(r, u, o, worker, parallel, err);
-    case UNIT_TEXT: return text_object_read(r, u, o, worker, err);
-    case UNIT_JSONL: return jsonl_objects_read(r, u, o, worker, err);
-    default: return mods_file_read(r, u, o, worker, err);
+    case UNIT_ALTO: return cph_object_read(r, u, o, worker, parallel, err);
+    case UNIT_TEXT: return cph_text_object_read(r, u, o, worker, err);
+    case UNIT_JSONL: return cph_jsonl_objects_read(r, u, o, worker, err);
+    default: return cph_mods_file_read(r, u, o, worker, err);
     }
 }
 
@@ -165,7 +165,7 @@ static cph_status flush(batch *b, cph_err *err)
         cph_status logged = b->n ? log_event(b, s == CPH_OK ? err : NULL) : CPH_OK;
         if (s == CPH_OK) s = logged;
     }
-    for (size_t i = 0; i < b->n; i++) outcome_release(&b->outcomes[i]);
+    for (size_t i = 0; i < b->n; i++) cph_outcome_release(&b->outcomes[i]);
     b->n = 0;
     b->n_bytes = 0;
     cph_arena_reset(&b->a);
@@ -180,14 +180,14 @@ static cph_status take(void *ctx, const unit *u, cph_err *err)
     const cph_ingest_opts *o = b->r->opts;
     char path[CPH_PATH_MAX];
     b->r->report->found += u->kind != UNIT_MODS;
-    CPH_TRY(path_in(path, u->dir, u->main, err));
-    if (!u->main.n) CPH_TRY(str_z(path, u->dir, err));
+    CPH_TRY(cph_path_in(path, u->dir, u->main, err));
+    if (!u->main.n) CPH_TRY(cph_str_z(path, u->dir, err));
     uint64_t n = 0;
     for (size_t i = 0; i < u->n_files; i++) n += u->kind == UNIT_ALTO && !u->files[i].image;
     if (o->found) o->found(o->ctx, &(cph_ingest_found){profiles[u->kind], cph_str_of(path), n ? n : 1});
     if (o->dry_run) return CPH_OK;
     CPH_TRY(copy_unit(b, u, err));
-    outcome_init(&b->outcomes[b->n]);
+    cph_outcome_init(&b->outcomes[b->n]);
     b->n++;
     b->n_bytes += u->n_bytes;
     return b->n == BATCH_UNITS || b->n_bytes >= BATCH_BYTES ? flush(b, err) : CPH_OK;
@@ -204,16 +204,16 @@ static cph_status walk(run *r, const char *const *sources, size_t n, cph_err *er
     finder f = {.r = r, .o = &found, .each = take, .ctx = b};
     b->r = r;
     cph_arena_init(&b->a, 0);
-    outcome_init(&found);
+    cph_outcome_init(&found);
     cph_progress_begin(&b->progress, "reading objects", "objects", 0);
     cph_status s = CPH_OK;
-    for (size_t i = 0; s == CPH_OK && i < n; i++) s = find_units(&f, sources[i], err);
+    for (size_t i = 0; s == CPH_OK && i < n; i++) s = cph_find_units(&f, sources[i], err);
     if (s == CPH_OK) s = flush(b, err);
-    for (size_t i = 0; i < b->n; i++) outcome_release(&b->outcomes[i]);
+    for (size_t i = 0; i < b->n; i++) cph_outcome_release(&b->outcomes[i]);
     cph_progress_end(&b->progress);
     report(r->report, &found);
-    outcome_release(&found);
-    finder_release(&f);
+    cph_outcome_release(&found);
+    cph_finder_release(&f);
     cph_arena_release(&b->a);
     cph_free(b);
     return s;
@@ -227,11 +227,11 @@ static cph_status with_scratch(run *r, const char *const *sources, size_t n, cph
     r->scratch = p;
     cph_status s = CPH_OK;
     while (s == CPH_OK && made < workers) {
-        s = scratch_init(&r->scratch[made], err);
+        s = cph_scratch_init(&r->scratch[made], err);
         made += s == CPH_OK;
     }
     if (s == CPH_OK) s = walk(r, sources, n, err);
-    while (made-- > 0) scratch_release(&r->scratch[made]);
+    while (made-- > 0) cph_scratch_release(&r->scratch[made]);
     cph_free(r->scratch);
     return s;
 }

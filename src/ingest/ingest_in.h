@@ -44,9 +44,9 @@ typedef struct problems {
     cph_arena *a; /* texts */
 } problems;
 
-cph_status problems_add(problems *p, cph_str file, cph_str place, const char *rule, cph_err *err, const char *fmt, ...)
+cph_status cph_problems_add(problems *p, cph_str file, cph_str place, const char *rule, cph_err *err, const char *fmt, ...)
     CPH_PRINTF(6, 7) CPH_MUST_USE;
-void problems_release(problems *p);
+void cph_problems_release(problems *p);
 
 /* ---- counts: what Appendix B asks of an object ---- */
 
@@ -68,7 +68,7 @@ typedef struct counts {
     COUNT_MAP(COUNT_FIELD)
 #undef COUNT_FIELD
 } counts;
-void counts_add(counts *to, const counts *more);
+void cph_counts_add(counts *to, const counts *more);
 
 /* ComposedBlocks by TYPE: few kinds occur; what is beyond the room counts as the last. */
 #define MAX_TYPES 16
@@ -77,7 +77,7 @@ typedef struct type_counts {
     uint64_t n[MAX_TYPES];
     size_t used;
 } type_counts;
-cph_status type_counts_add(type_counts *t, cph_arena *a, cph_str name, uint64_t n, cph_err *err) CPH_MUST_USE;
+cph_status cph_type_counts_add(type_counts *t, cph_arena *a, cph_str name, uint64_t n, cph_err *err) CPH_MUST_USE;
 
 /* Hyphen halves of one page as the next one must know them. */
 typedef struct halves {
@@ -100,15 +100,15 @@ typedef struct claims {
     size_t n;
 } claims;
 
-cph_status claims_make(claims *out, cph_arena *a, const cph_mets *m, counts *c, cph_err *err) CPH_MUST_USE;
+cph_status cph_claims_make(claims *out, cph_arena *a, const cph_mets *m, counts *c, cph_err *err) CPH_MUST_USE;
 /* The claims of one file. */
-claims claims_of_file(const claims *all, cph_str file_id);
+claims cph_claims_of_file(const claims *all, cph_str file_id);
 /* The first claimant of an element, or NULL. */
-claim *claims_find(const claims *of_file, cph_str begin);
+claim *cph_claims_find(const claims *of_file, cph_str begin);
 /* Which structMap is of this type and leads to text; NULL when none does. */
-const cph_mets_map *map_of_type(const cph_mets *m, const char *type);
-cph_str div_key(cph_arena *a, const cph_mets_div *d, cph_err *err, cph_status *s); /* its ID, or "#number" */
-bool role_of_div(const cph_mets_div *d, cph_role *out);
+const cph_mets_map *cph_map_of_type(const cph_mets *m, const char *type);
+cph_str cph_div_key(cph_arena *a, const cph_mets_div *d, cph_err *err, cph_status *s); /* its ID, or "#number" */
+bool cph_role_of_div(const cph_mets_div *d, cph_role *out);
 
 /* ---- one page under way ---- */
 
@@ -142,10 +142,10 @@ typedef struct scratch {
     cph_arena keep; /* reset for each object */
     page_room *room;
 } scratch;
-cph_status scratch_init(scratch *s, cph_err *err) CPH_MUST_USE;
-void scratch_release(scratch *s);
-cph_status page_room_open(page_room **out, cph_err *err) CPH_MUST_USE;
-void page_room_close(page_room *r);
+cph_status cph_scratch_init(scratch *s, cph_err *err) CPH_MUST_USE;
+void cph_scratch_release(scratch *s);
+cph_status cph_page_room_open(page_room **out, cph_err *err) CPH_MUST_USE;
+void cph_page_room_close(page_room *r);
 
 typedef struct page_want {
     const char *file;    /* for messages */
@@ -153,7 +153,7 @@ typedef struct page_want {
     cph_role page_role;  /* body, or what the physical division's type says (TOCPAGE, TITLE_PAGE) */
 } page_want;
 /* Reads ALTO; results live in s->keep. CPH_DATA only where nothing can be read at all. */
-cph_status alto_page_read(page_result *out, scratch *s, cph_str utf8, const page_want *want, cph_err *err) CPH_MUST_USE;
+cph_status cph_alto_page_read(page_result *out, scratch *s, cph_str utf8, const page_want *want, cph_err *err) CPH_MUST_USE;
 /* One page of plain text, as paragraphs of lines (plain.h decides which). */
 typedef struct text_page {
     cph_str json;
@@ -161,7 +161,7 @@ typedef struct text_page {
     uint32_t lines, blocks;
 } text_page;
 typedef cph_status (*text_page_fn)(void *ctx, const text_page *page, cph_err *err);
-cph_status text_pages_read(scratch *s, cph_str utf8, bool lines_are_paragraphs, text_page_fn each, void *ctx,
+cph_status cph_text_pages_read(scratch *s, cph_str utf8, bool lines_are_paragraphs, text_page_fn each, void *ctx,
                            cph_err *err) CPH_MUST_USE;
 
 /* ---- files of an object ---- */
@@ -184,12 +184,12 @@ typedef struct object_file {
 
 /* Where the METS's files lie (METS-04, METS-05): into f->listed, or NO_FILE. */
 typedef struct resolver resolver;
-cph_status resolver_make(resolver **out, cph_arena *a, const unit *u, cph_err *err) CPH_MUST_USE;
-uint32_t resolve(const resolver *r, const cph_mets *m, const cph_mets_file *f);
-bool is_text_candidate(const cph_mets_file *f);
-bool is_image(const cph_mets_file *f);
+cph_status cph_resolver_make(resolver **out, cph_arena *a, const unit *u, cph_err *err) CPH_MUST_USE;
+uint32_t cph_resolve(const resolver *r, const cph_mets *m, const cph_mets_file *f);
+bool cph_is_text_candidate(const cph_mets_file *f);
+bool cph_is_image(const cph_mets_file *f);
 /* Digest, size, format, checksum against what is stated. A file that cannot be read has a fault. */
-cph_status file_hash(object_file *f, scratch *s, const unit *u, const cph_ingest_opts *opts, cph_err *err) CPH_MUST_USE;
+cph_status cph_file_hash(object_file *f, scratch *s, const unit *u, const cph_ingest_opts *opts, cph_err *err) CPH_MUST_USE;
 
 /* ---- one object ---- */
 
@@ -202,9 +202,9 @@ typedef struct outcome {
     size_t n_rules;
     cph_buf keys; /* of the objects added, one a line, for the event log */
 } outcome;
-void outcome_init(outcome *o);
-void outcome_release(outcome *o);
-void outcome_count(outcome *o, cph_str rule, uint64_t n);
+void cph_outcome_init(outcome *o);
+void cph_outcome_release(outcome *o);
+void cph_outcome_count(outcome *o, cph_str rule, uint64_t n);
 
 struct run {
     const cph_ingest_opts *opts;
@@ -216,21 +216,21 @@ struct run {
 };
 
 /* `parallel`: pages may go to the pool (the caller is no task of it). */
-cph_status object_read(run *r, const unit *u, outcome *o, unsigned worker, bool parallel, cph_err *err) CPH_MUST_USE;
-cph_status text_object_read(run *r, const unit *u, outcome *o, unsigned worker, cph_err *err) CPH_MUST_USE;
-cph_status jsonl_objects_read(run *r, const unit *u, outcome *o, unsigned worker, cph_err *err) CPH_MUST_USE;
-cph_status mods_file_read(run *r, const unit *u, outcome *o, unsigned worker, cph_err *err) CPH_MUST_USE;
+cph_status cph_object_read(run *r, const unit *u, outcome *o, unsigned worker, bool parallel, cph_err *err) CPH_MUST_USE;
+cph_status cph_text_object_read(run *r, const unit *u, outcome *o, unsigned worker, cph_err *err) CPH_MUST_USE;
+cph_status cph_jsonl_objects_read(run *r, const unit *u, outcome *o, unsigned worker, cph_err *err) CPH_MUST_USE;
+cph_status cph_mods_file_read(run *r, const unit *u, outcome *o, unsigned worker, cph_err *err) CPH_MUST_USE;
 /* Puts a problem that belongs to no object into the collection. */
-cph_status problem_alone(run *r, outcome *o, cph_str file, cph_str place, const char *rule, cph_str sentence,
+cph_status cph_problem_alone(run *r, outcome *o, cph_str file, cph_str place, const char *rule, cph_str sentence,
                          cph_err *err) CPH_MUST_USE;
 /*
  * Adds an object, its facts before it: facts repeat without harm, so that a killed run leaves no object
  * whose facts are missing. `fact` empty: none. Counts what came of it.
  */
-cph_status object_put(run *r, outcome *o, const cph_object_record *rec, cph_str fact_source, cph_str fact,
+cph_status cph_object_put(run *r, outcome *o, const cph_object_record *rec, cph_str fact_source, cph_str fact,
                       cph_err *err) CPH_MUST_USE;
 /* True when the object is in already; counted as known. */
-cph_status object_known(run *r, outcome *o, const cph_object_record *rec, bool *known, cph_err *err) CPH_MUST_USE;
+cph_status cph_object_known(run *r, outcome *o, const cph_object_record *rec, bool *known, cph_err *err) CPH_MUST_USE;
 
 /* ---- facts ---- */
 
@@ -239,13 +239,13 @@ typedef struct mods_facts {
     cph_str language; /* ISO 639-3 as mapped, or as stated */
 } mods_facts;
 /* What a MODS says, as facts (readers-and-corpus 14; rights-and-provenance 2.1). */
-cph_status mods_to_facts(mods_facts *out, cph_arena *a, const cph_mods *m, bool newspaper, cph_err *err) CPH_MUST_USE;
+cph_status cph_mods_to_facts(mods_facts *out, cph_arena *a, const cph_mods *m, bool newspaper, cph_err *err) CPH_MUST_USE;
 /* The record of a METS that describes the printed work; NULL when there is none. */
-cph_status mods_of_mets(cph_mods *out, cph_str *xml, cph_arena *a, const cph_mets *m, const char *file, bool *found,
+cph_status cph_mods_of_mets(cph_mods *out, cph_str *xml, cph_arena *a, const cph_mets *m, const char *file, bool *found,
                         cph_err *err) CPH_MUST_USE;
-bool mets_is_newspaper(const cph_mets *m, const cph_mods *mods);
-cph_str language_of(cph_str stated); /* nb -> nob, ger -> deu, no -> nor; else as stated */
-void mods_write(cph_jw *w, const cph_mods *m); /* as found, for meta_json */
+bool cph_mets_is_newspaper(const cph_mets *m, const cph_mods *mods);
+cph_str cph_language_of(cph_str stated); /* nb -> nob, ger -> deu, no -> nor; else as stated */
+void cph_mods_write(cph_jw *w, const cph_mods *m); /* as found, for meta_json */
 
 /* ---- finding ---- */
 
@@ -265,20 +265,20 @@ typedef struct finder {
     cph_digest *evidence; /* letters and contracts that a rights file names: no texts of the collection */
     size_t n_named, cap_named, n_evidence, cap_evidence;
 } finder;
-cph_status find_units(finder *f, const char *source, cph_err *err) CPH_MUST_USE;
-void finder_release(finder *f);
+cph_status cph_find_units(finder *f, const char *source, cph_err *err) CPH_MUST_USE;
+void cph_finder_release(finder *f);
 /* works.jsonl: its statements go in, its files are remembered. */
-cph_status side_works(finder *f, cph_arena *a, cph_str dir, cph_str name, cph_err *err) CPH_MUST_USE;
+cph_status cph_side_works(finder *f, cph_arena *a, cph_str dir, cph_str name, cph_err *err) CPH_MUST_USE;
 /* True when the file holds statements for `rights import`; the evidence they name is remembered. */
-cph_status side_rights(finder *f, cph_str dir, cph_str name, bool *is_rights, cph_err *err) CPH_MUST_USE;
+cph_status cph_side_rights(finder *f, cph_str dir, cph_str name, bool *is_rights, cph_err *err) CPH_MUST_USE;
 /* The one work that side files name for a file; empty: none, or several. */
-cph_str side_urn(const finder *f, cph_str path);
-cph_status side_is_evidence(const finder *f, const char *path, bool *is, cph_err *err) CPH_MUST_USE;
+cph_str cph_side_urn(const finder *f, cph_str path);
+cph_status cph_side_is_evidence(const finder *f, const char *path, bool *is, cph_err *err) CPH_MUST_USE;
 
 /* ---- small means ---- */
 
-cph_status str_z(char out[CPH_PATH_MAX], cph_str s, cph_err *err) CPH_MUST_USE; /* NUL-terminated copy */
-cph_status path_in(char out[CPH_PATH_MAX], cph_str dir, cph_str relative, cph_err *err) CPH_MUST_USE;
-cph_status nfc_of(cph_arena *a, cph_buf *room, cph_str *out, cph_str s, cph_err *err) CPH_MUST_USE;
+cph_status cph_str_z(char out[CPH_PATH_MAX], cph_str s, cph_err *err) CPH_MUST_USE; /* NUL-terminated copy */
+cph_status cph_path_in(char out[CPH_PATH_MAX], cph_str dir, cph_str relative, cph_err *err) CPH_MUST_USE;
+cph_status cph_nfc_of(cph_arena *a, cph_buf *room, cph_str *out, cph_str s, cph_err *err) CPH_MUST_USE;
 
 #endif

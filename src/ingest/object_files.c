@@ -31,7 +31,7 @@ static int by_base(const void *x, const void *y)
     return order ? order : (a->listed > b->listed) - (a->listed < b->listed);
 }
 
-cph_status resolver_make(resolver **out, cph_arena *a, const unit *u, cph_err *err)
+cph_status cph_resolver_make(resolver **out, cph_arena *a, const unit *u, cph_err *err)
 {
     void *p, *bases;
     CPH_TRY(cph_arena_alloc0(a, &p, 1, sizeof(resolver), err));
@@ -100,7 +100,7 @@ static uint32_t resolve_urn(const resolver *r, const cph_mets *m, const cph_mets
 {
     static const char *const text_ends[] = {".xml", NULL};
     static const char *const image_ends[] = {".jp2", ".tif", ".tiff", ".jpg", ".png", NULL};
-    const char *const *ends = is_image(f) ? image_ends : text_ends;
+    const char *const *ends = cph_is_image(f) ? image_ends : text_ends;
     cph_str urn = f->href, tail = urn, base = urn;
     for (size_t i = 0; i < urn.n; i++) {
         if (urn.p[i] == '_') tail = cph_str_sub(urn, i + 1, urn.n);
@@ -126,7 +126,7 @@ static uint32_t resolve_urn(const resolver *r, const cph_mets *m, const cph_mets
     return NO_FILE;
 }
 
-uint32_t resolve(const resolver *r, const cph_mets *m, const cph_mets_file *f)
+uint32_t cph_resolve(const resolver *r, const cph_mets *m, const cph_mets_file *f)
 {
     char room[CPH_PATH_MAX];
     if (!f->has_location) return NO_FILE;
@@ -138,20 +138,20 @@ uint32_t resolve(const resolver *r, const cph_mets *m, const cph_mets_file *f)
 
 /* ---- kinds ---- */
 
-bool is_image(const cph_mets_file *f)
+bool cph_is_image(const cph_mets_file *f)
 {
     return (f->mimetype.n >= 6 && strncasecmp(f->mimetype.p, "image/", 6) == 0) ||
            (!f->mimetype.n && (cph_str_is_fold(f->group, "IMGGRP") || cph_str_is_fold(f->use, "browsing")));
 }
 
 /* METS-01: what may hold text, by type or group; the content decides later. */
-bool is_text_candidate(const cph_mets_file *f)
+bool cph_is_text_candidate(const cph_mets_file *f)
 {
     static const char *const types[] = {"text/xml", "application/xml", "application/alto+xml",
                                         "application/vnd.prima.page+xml", "text/vnd.hocr+html", NULL};
     static const char *const groups[] = {"ALTOGRP", "ALTOFiles", "Fulltext", "Text", "TextGroup", "content", "layout",
                                          "BROWSINGGRP", NULL};
-    if (f->discarded || !f->has_location || is_image(f)) return false;
+    if (f->discarded || !f->has_location || cph_is_image(f)) return false;
     for (size_t i = 0; types[i]; i++)
         if (cph_str_is_fold(f->mimetype, types[i])) return true;
     if (f->mimetype.n) return false;
@@ -192,12 +192,12 @@ static bool is_larger(const char *path, uint64_t limit)
     return stat(path, &st) == 0 && (uint64_t)st.st_size > limit;
 }
 
-cph_status file_hash(object_file *f, scratch *s, const unit *u, const cph_ingest_opts *opts, cph_err *err)
+cph_status cph_file_hash(object_file *f, scratch *s, const unit *u, const cph_ingest_opts *opts, cph_err *err)
 {
     char path[CPH_PATH_MAX];
     cph_err why = {0};
     cph_map map = {0};
-    cph_status st = path_in(path, u->dir, f->path, &why);
+    cph_status st = cph_path_in(path, u->dir, f->path, &why);
     bool image = strcmp(f->role, "image") == 0;
     if (st == CPH_OK && image) st = cph_map_open(&map, path, &why);
     if (st == CPH_OK && image) {

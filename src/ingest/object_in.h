@@ -40,12 +40,12 @@ typedef struct object {
 } object;
 
 /* meta_json and divisions_json, in the object's arena. */
-cph_status object_meta(object *x, cph_str *out, cph_err *err) CPH_MUST_USE;
-cph_status object_divisions(object *x, cph_str *out, cph_err *err) CPH_MUST_USE;
+cph_status cph_object_meta(object *x, cph_str *out, cph_err *err) CPH_MUST_USE;
+cph_status cph_object_divisions(object *x, cph_str *out, cph_err *err) CPH_MUST_USE;
 /* Counts of the pages into the object's, pairs over page breaks among them. */
-cph_status object_counts(object *x, cph_err *err) CPH_MUST_USE;
+cph_status cph_object_counts(object *x, cph_err *err) CPH_MUST_USE;
 /* Files, pages and claims as the METS has them. */
-cph_status object_plan_mets(object *x, cph_err *err) CPH_MUST_USE;
-cph_status object_plan_folder(object *x, cph_err *err) CPH_MUST_USE;
+cph_status cph_object_plan_mets(object *x, cph_err *err) CPH_MUST_USE;
+cph_status cph_object_plan_folder(object *x, cph_err *err) CPH_MUST_USE;
 
 #endif

@@ -28,15 +28,15 @@ static void pair_over_breaks(object *x)
     x->c.orphan_part1 += open;
 }
 
-cph_status object_counts(object *x, cph_err *err)
+cph_status cph_object_counts(object *x, cph_err *err)
 {
     for (size_t i = 0; i < x->n_pages; i++) {
         const page_result *p = &x->pages[i].result;
         if (!x->pages[i].read) continue;
-        counts_add(&x->c, &p->c);
+        cph_counts_add(&x->c, &p->c);
         x->c.xml_bytes += x->files[x->pages[i].text].n_bytes;
         for (size_t k = 0; k < p->composed.used; k++)
-            CPH_TRY(type_counts_add(&x->composed, x->a, p->composed.name[k], p->composed.n[k], err));
+            CPH_TRY(cph_type_counts_add(&x->composed, x->a, p->composed.name[k], p->composed.n[k], err));
     }
     pair_over_breaks(x);
     for (size_t i = 0; i < x->claims.n; i++) /* METS-17 */
@@ -156,7 +156,7 @@ static cph_status copy_out(cph_buf *b, cph_jw *w, cph_arena *a, cph_str *out, cp
     return s;
 }
 
-cph_status object_meta(object *x, cph_str *out, cph_err *err)
+cph_status cph_object_meta(object *x, cph_str *out, cph_err *err)
 {
     cph_buf b;
     cph_buf_init(&b, (size_t)64 << 20);
@@ -168,7 +168,7 @@ cph_status object_meta(object *x, cph_str *out, cph_err *err)
     if (x->has_mets) write_mets(x, &w);
     if (x->has_mods) {
         cph_jw_key(&w, "mods");
-        mods_write(&w, &x->mods);
+        cph_mods_write(&w, &x->mods);
     }
     write_engines(x, &w);
     cph_jw_key(&w, "counts");
@@ -243,10 +243,10 @@ static cph_status write_division(object *x, cph_jw *w, const cph_mets_div *d, ow
     CPH_TRY(label_of(x, d, &label, err));
     for (const cph_mets_area *a = d->areas; a; a = a->next) end++;
     cph_jw_obj(w);
-    member(w, "id", div_key(x->a, d, err, &s));
+    member(w, "id", cph_div_key(x->a, d, err, &s));
     member(w, "type", d->type);
     member(w, "label", label);
-    if (d->parent) member(w, "parent", div_key(x->a, d->parent, err, &s));
+    if (d->parent) member(w, "parent", cph_div_key(x->a, d->parent, err, &s));
     cph_jw_key(w, "blocks");
     cph_jw_arr(w);
     for (; *left && (*at)->claim_order < end; ++*at, --*left) {
@@ -261,9 +261,9 @@ static cph_status write_division(object *x, cph_jw *w, const cph_mets_div *d, ow
     return s;
 }
 
-cph_status object_divisions(object *x, cph_str *out, cph_err *err)
+cph_status cph_object_divisions(object *x, cph_str *out, cph_err *err)
 {
-    const cph_mets_map *map = x->has_mets ? map_of_type(&x->mets, "LOGICAL") : NULL;
+    const cph_mets_map *map = x->has_mets ? cph_map_of_type(&x->mets, "LOGICAL") : NULL;
     owned_block *blocks;
     size_t n;
     uint32_t area = 0;

@@ -74,7 +74,7 @@ static cph_status missing(object *x, const cph_mets_file *f, bool text, cph_err 
         x->c.images_missing++; /* page images often stay where they are */
         return CPH_OK;
     }
-    return problems_add(&x->told, f->href, f->id, "file-missing", err,
+    return cph_problems_add(&x->told, f->href, f->id, "file-missing", err,
                         "METS-04: the METS names %.*s, which is not in the object's directory", CPH_FMT(f->href));
 }
 
@@ -82,9 +82,9 @@ static cph_status take_files(planning *p, const resolver *r, bool *named, cph_er
 {
     object *x = p->x;
     for (const cph_mets_file *m = x->mets.files; m; m = m->next) {
-        bool text = is_text_candidate(m), image = is_image(m);
+        bool text = cph_is_text_candidate(m), image = cph_is_image(m);
         if (!m->has_location || m->discarded) continue; /* METS-03 */
-        uint32_t listed = resolve(r, &x->mets, m);
+        uint32_t listed = cph_resolve(r, &x->mets, m);
         if (listed != NO_FILE) named[listed] = true;
         if (listed == NO_FILE && (text || image)) CPH_TRY(missing(x, m, text, err));
         object_file *f = add_file(x, listed == NO_FILE ? m->href : x->u->files[listed].path,
@@ -136,7 +136,7 @@ static const cph_mets_div *next_div(const cph_mets_div *d)
 static cph_status plan_pages(planning *p, cph_err *err)
 {
     object *x = p->x;
-    const cph_mets_map *map = map_of_type(&x->mets, "PHYSICAL");
+    const cph_mets_map *map = cph_map_of_type(&x->mets, "PHYSICAL");
     CPH_TRY(room_for_pages(x, (map ? map->n_divs : 0) + x->n_files, err));
     for (const cph_mets_div *d = map ? map->root : NULL; d; d = next_div(d)) plan_div(p, d);
     uint32_t unplaced = 0;
@@ -146,7 +146,7 @@ static cph_status plan_pages(planning *p, cph_err *err)
         unplaced++;
     }
     if (!unplaced) return CPH_OK;
-    return problems_add(&x->told, x->u->main, (cph_str){"", 0}, "METS-11", err,
+    return cph_problems_add(&x->told, x->u->main, (cph_str){"", 0}, "METS-11", err,
                         map ? "%u text files stand in no physical division; they follow the others"
                             : "no physical structMap: %u pages stand in the order of the file section", unplaced);
 }
@@ -159,13 +159,13 @@ static cph_status tell_unnamed(object *x, const bool *named, cph_err *err)
         if (named[i] || cph_str_eq(path, x->u->main) || cph_str_eq(path, x->u->alternative) ||
             cph_str_eq(path, x->u->mods))
             continue;
-        CPH_TRY(problems_add(&x->told, path, (cph_str){"", 0}, "unnamed-file", err,
+        CPH_TRY(cph_problems_add(&x->told, path, (cph_str){"", 0}, "unnamed-file", err,
                              "stands beside the METS, which does not name it; not ingested"));
     }
     return CPH_OK;
 }
 
-cph_status object_plan_mets(object *x, cph_err *err)
+cph_status cph_object_plan_mets(object *x, cph_err *err)
 {
     void *ids, *planned, *named;
     resolver *r;
@@ -176,18 +176,18 @@ cph_status object_plan_mets(object *x, cph_err *err)
     CPH_TRY(cph_arena_alloc0(x->a, &named, x->u->n_files + 1, sizeof(bool), err));
     p.ids = ids;
     p.planned = planned;
-    CPH_TRY(resolver_make(&r, x->a, x->u, err));
+    CPH_TRY(cph_resolver_make(&r, x->a, x->u, err));
     CPH_TRY(take_files(&p, r, named, err));
     CPH_TRY(plan_pages(&p, err));
     add_file(x, x->u->main, "mets")->listed = 0;
     if (x->u->mods.n) add_file(x, x->u->mods, "metadata")->listed = 0;
     if (x->u->alternative.n) {
         add_file(x, x->u->alternative, "metadata")->listed = 0;
-        CPH_TRY(problems_add(&x->told, x->u->alternative, (cph_str){"", 0}, "mets-alternative", err,
+        CPH_TRY(cph_problems_add(&x->told, x->u->alternative, (cph_str){"", 0}, "mets-alternative", err,
                              "describes the same object as %.*s, which was read", CPH_FMT(x->u->main)));
     }
     CPH_TRY(tell_unnamed(x, named, err));
-    return claims_make(&x->claims, x->a, &x->mets, &x->c, err);
+    return cph_claims_make(&x->claims, x->a, &x->mets, &x->c, err);
 }
 
 /* ---- a folder of ALTO ---- */
@@ -201,7 +201,7 @@ static cph_str stem_of(cph_str path)
 }
 
 /* ALTO files in the order of their names; an image of the same stem is the page's. */
-cph_status object_plan_folder(object *x, cph_err *err)
+cph_status cph_object_plan_folder(object *x, cph_err *err)
 {
     void *p;
     planning images = {.x = x};

@@ -18,7 +18,7 @@ static cph_status read_utf8(object *x, cph_str path, cph_str *out, char sha[CPH_
     char full[CPH_PATH_MAX];
     cph_str text, bytes;
     cph_encoding how;
-    CPH_TRY(path_in(full, x->u->dir, path, err));
+    CPH_TRY(cph_path_in(full, x->u->dir, path, err));
     x->s->file.n = 0;
     CPH_TRY(cph_file_read(full, x->r->opts->max_file_bytes, &x->s->file, err));
     bytes = cph_buf_view(&x->s->file);
@@ -43,7 +43,7 @@ static cph_status hash_task(void *arg, size_t task, unsigned worker, cph_err *er
     object_file *f = &t->x->files[task];
     CPH_TRY(cph_interrupt_check("reading files", err));
     if (f->listed == NO_FILE) return CPH_OK;
-    return file_hash(f, &t->scratch[worker], t->x->u, t->x->r->opts, err);
+    return cph_file_hash(f, &t->scratch[worker], t->x->u, t->x->r->opts, err);
 }
 
 /* In the pool where the object may use it, else here. */
@@ -64,13 +64,13 @@ static cph_status tell_files(object *x, bool *refuse, cph_err *err)
         if (f->listed == NO_FILE) continue;
         if (f->fault.n) {
             f->listed = NO_FILE;
-            CPH_TRY(problems_add(&x->told, f->path, (cph_str){"", 0}, "file-unreadable", err, "%.*s", CPH_FMT(f->fault)));
+            CPH_TRY(cph_problems_add(&x->told, f->path, (cph_str){"", 0}, "file-unreadable", err, "%.*s", CPH_FMT(f->fault)));
             continue;
         }
         if (f->format == CPH_FORMAT_LFS || f->format == CPH_FORMAT_EMPTY) continue; /* told with the page */
         if (strcmp(f->checksum_state, "stale") != 0) continue;
         *refuse = *refuse || x->r->opts->checksums == CPH_CHECKSUMS_FAIL;
-        CPH_TRY(problems_add(&x->told, f->path, f->id, "METS-07", err,
+        CPH_TRY(cph_problems_add(&x->told, f->path, f->id, "METS-07", err,
                              "the %.*s in the METS does not match: changed after the METS was written",
                              CPH_FMT(f->checksum_type)));
     }
@@ -89,7 +89,7 @@ static cph_status source_files(object *x, cph_object_record *rec, cph_err *err)
         char full[CPH_PATH_MAX];
         cph_str from;
         if (f->listed == NO_FILE) continue;
-        CPH_TRY(path_in(full, x->u->dir, f->path, err));
+        CPH_TRY(cph_path_in(full, x->u->dir, f->path, err));
         CPH_TRY(cph_arena_str(x->a, &from, cph_str_of(full), err));
         if (f->id.n && ((bool *)seen)[f->listed]) continue; /* one file under two ids (METS-02) */
         if (f->id.n) ((bool *)seen)[f->listed] = true;
@@ -119,12 +119,12 @@ static cph_status page_task(void *arg, size_t task, unsigned worker, cph_err *er
     object_file *f = &x->files[p->text];
     if (f->format != CPH_FORMAT_ALTO) return CPH_OK;
     s->file.n = 0;
-    cph_status st = path_in(full, x->u->dir, f->path, &why);
+    cph_status st = cph_path_in(full, x->u->dir, f->path, &why);
     if (st == CPH_OK) st = cph_file_read(full, x->r->opts->max_file_bytes, &s->file, &why);
     if (st == CPH_OK) st = cph_to_utf8(&utf8, &s->utf8, cph_buf_view(&s->file), full, &how, &why);
     if (st == CPH_OK) {
-        page_want want = {.file = full, .claims = claims_of_file(&x->claims, f->id), .page_role = p->role};
-        st = alto_page_read(&p->result, s, utf8, &want, &why);
+        page_want want = {.file = full, .claims = cph_claims_of_file(&x->claims, f->id), .page_role = p->role};
+        st = cph_alto_page_read(&p->result, s, utf8, &want, &why);
     }
     if (st == CPH_NOMEM) return cph_fail(err, st, "%s", why.what);
     if (st != CPH_OK) {
@@ -141,11 +141,11 @@ static cph_status page_task(void *arg, size_t task, unsigned worker, cph_err *er
 static cph_status tell_format(object *x, const object_file *f, cph_str place, cph_err *err)
 {
     if (f->format == CPH_FORMAT_LFS)
-        return problems_add(&x->told, f->path, place, "lfs-pointer", err,
+        return cph_problems_add(&x->told, f->path, place, "lfs-pointer", err,
                             "a Git LFS pointer of %llu bytes stands where the page should", (unsigned long long)f->n_bytes);
     if (f->format == CPH_FORMAT_EMPTY)
-        return problems_add(&x->told, f->path, place, "empty", err, "the file has no bytes");
-    return problems_add(&x->told, f->path, place, "METS-01", err, "is %s, not ALTO: no text was read",
+        return cph_problems_add(&x->told, f->path, place, "empty", err, "the file has no bytes");
+    return cph_problems_add(&x->told, f->path, place, "METS-01", err, "is %s, not ALTO: no text was read",
                         cph_format_name(f->format));
 }
 
@@ -162,20 +162,20 @@ static cph_status tell_page(object *x, size_t i, cph_err *err)
     const object_file *f = &x->files[p->text];
     if (f->format != CPH_FORMAT_ALTO) return tell_format(x, f, at, err);
     if (p->result.fault.n)
-        CPH_TRY(problems_add(&x->told, f->path, at, p->read ? "malformed" : "page-unreadable", err, "%.*s",
+        CPH_TRY(cph_problems_add(&x->told, f->path, at, p->read ? "malformed" : "page-unreadable", err, "%.*s",
                              CPH_FMT(p->result.fault)));
     if (p->result.truncated)
-        CPH_TRY(problems_add(&x->told, f->path, at, "truncated", err,
+        CPH_TRY(cph_problems_add(&x->told, f->path, at, "truncated", err,
                              "ALTO-14: the file ends inside an element; its %llu complete lines were read",
                              (unsigned long long)p->result.c.lines));
     if (p->guessed)
-        CPH_TRY(problems_add(&x->told, f->path, at, "encoding-guessed", err, "neither declared nor UTF-8: read as Windows-1252"));
-    if (p->lied) CPH_TRY(problems_add(&x->told, f->path, at, "encoding-lied", err, "declares Latin-1 and is UTF-8"));
+        CPH_TRY(cph_problems_add(&x->told, f->path, at, "encoding-guessed", err, "neither declared nor UTF-8: read as Windows-1252"));
+    if (p->lied) CPH_TRY(cph_problems_add(&x->told, f->path, at, "encoding-lied", err, "declares Latin-1 and is UTF-8"));
     if (p->n_replaced)
-        CPH_TRY(problems_add(&x->told, f->path, at, "encoding-broken", err, "%llu invalid sequences became U+FFFD",
+        CPH_TRY(cph_problems_add(&x->told, f->path, at, "encoding-broken", err, "%llu invalid sequences became U+FFFD",
                              (unsigned long long)p->n_replaced));
     if (p->result.n_pages > 1)
-        CPH_TRY(problems_add(&x->told, f->path, at, "several-pages", err, "%zu Page elements in one file are read as one page",
+        CPH_TRY(cph_problems_add(&x->told, f->path, at, "several-pages", err, "%zu Page elements in one file are read as one page",
                              p->result.n_pages));
     return CPH_OK;
 }
@@ -222,24 +222,24 @@ static cph_status plan_mets(object *x, cph_err *err)
     x->has_mets = true;
     x->source_id = x->mets.objid.n ? x->mets.objid : stem_of_mets(x->u->main);
     if (x->mets.truncated)
-        CPH_TRY(problems_add(&x->told, x->u->main, (cph_str){"", 0}, "truncated", err,
+        CPH_TRY(cph_problems_add(&x->told, x->u->main, (cph_str){"", 0}, "truncated", err,
                              "the METS ends inside an element; what was complete was read"));
     if (x->mets.has_struct_link)
-        CPH_TRY(problems_add(&x->told, x->u->main, (cph_str){"", 0}, "METS-14", err,
+        CPH_TRY(cph_problems_add(&x->told, x->u->main, (cph_str){"", 0}, "METS-14", err,
                              "structLink is not followed: its divisions own no blocks"));
     for (const cph_mets_map *map = x->mets.maps; map; map = map->next)
         for (const cph_mets_div *d = map->root; d; d = d->next)
             if (d->mptr.n)
-                CPH_TRY(problems_add(&x->told, x->u->main, d->id, "METS-18", err, "points to another METS: %.*s",
+                CPH_TRY(cph_problems_add(&x->told, x->u->main, d->id, "METS-18", err, "points to another METS: %.*s",
                                      CPH_FMT(d->mptr)));
-    CPH_TRY(mods_of_mets(&x->mods, &record, x->a, &x->mets, x->u->main.p, &x->has_mods, err));
+    CPH_TRY(cph_mods_of_mets(&x->mods, &record, x->a, &x->mets, x->u->main.p, &x->has_mods, err));
     if (x->has_mods) {
         char hex[CPH_HEX_DIGEST];
         cph_digest d = cph_sha256_of(record.p, record.n);
         cph_digest_hex(&d, hex);
         CPH_TRY(cph_arena_str(x->a, &x->mods_sha, cph_str_of(hex), err));
     }
-    return object_plan_mets(x, err);
+    return cph_object_plan_mets(x, err);
 }
 
 /* A MODS file beside: it stands for the object where the METS holds none. */
@@ -253,7 +253,7 @@ static cph_status mods_beside(object *x, cph_err *err)
     if (s == CPH_OK) s = cph_mods_parse(&x->mods, x->a, xml, x->u->mods.p, &why);
     if (s == CPH_NOMEM) return cph_fail(err, s, "%s", why.what);
     if (s != CPH_OK)
-        return problems_add(&x->told, x->u->mods, (cph_str){"", 0}, "mods-unreadable", err, "%s", why.what);
+        return cph_problems_add(&x->told, x->u->mods, (cph_str){"", 0}, "mods-unreadable", err, "%s", why.what);
     x->has_mods = true;
     return cph_arena_str(x->a, &x->mods_sha, cph_str_of(hex), err);
 }
@@ -261,7 +261,7 @@ static cph_status mods_beside(object *x, cph_err *err)
 static cph_status facts(object *x, cph_err *err)
 {
     if (x->has_mods)
-        CPH_TRY(mods_to_facts(&x->facts, x->a, &x->mods, mets_is_newspaper(x->has_mets ? &x->mets : NULL, &x->mods), err));
+        CPH_TRY(cph_mods_to_facts(&x->facts, x->a, &x->mods, cph_mets_is_newspaper(x->has_mets ? &x->mets : NULL, &x->mods), err));
     x->work_urn = x->facts.urn.n ? x->facts.urn : x->u->urn;
     return CPH_OK;
 }
@@ -279,20 +279,20 @@ static cph_status put(object *x, cph_object_record *rec, cph_err *err)
 {
     cph_str source = {0};
     uint64_t added = x->o->added;
-    CPH_TRY(object_counts(x, err));
+    CPH_TRY(cph_object_counts(x, err));
     for (size_t i = 0; i < x->n_pages; i++) CPH_TRY(tell_page(x, i, err));
     if (x->c.areas_dangling)
-        CPH_TRY(problems_add(&x->told, x->u->main, (cph_str){"", 0}, "METS-17", err,
+        CPH_TRY(cph_problems_add(&x->told, x->u->main, (cph_str){"", 0}, "METS-17", err,
                              "%llu areas name elements that are not in their files",
                              (unsigned long long)x->c.areas_dangling));
     CPH_TRY(page_records(x, rec, err));
-    CPH_TRY(object_meta(x, &rec->meta_json, err));
-    CPH_TRY(object_divisions(x, &rec->divisions_json, err));
+    CPH_TRY(cph_object_meta(x, &rec->meta_json, err));
+    CPH_TRY(cph_object_divisions(x, &rec->divisions_json, err));
     rec->edition_json = x->facts.edition_json;
     rec->problems = x->told.at;
     rec->n_problems = x->told.n;
     if (x->has_mods) CPH_TRY(cph_arena_printf(x->a, &source, err, "mods:%.*s", CPH_FMT(x->mods_sha)));
-    CPH_TRY(object_put(x->r, x->o, rec, source, x->facts.work_json, err));
+    CPH_TRY(cph_object_put(x->r, x->o, rec, source, x->facts.work_json, err));
     if (x->o->added == added) return CPH_OK;
     x->o->pages += x->n_pages;
     x->o->pages_without_text += x->n_pages - x->c.pages_with_text;
@@ -308,7 +308,7 @@ static cph_status read_object(object *x, bool parallel, cph_err *err)
         CPH_TRY(plan_mets(x, err));
     } else {
         x->source_id = x->u->main.n ? stem_of_mets(x->u->main) : cph_path_base(x->u->dir);
-        CPH_TRY(object_plan_folder(x, err));
+        CPH_TRY(cph_object_plan_folder(x, err));
     }
     CPH_TRY(mods_beside(x, err));
     CPH_TRY(facts(x, err));
@@ -316,18 +316,18 @@ static cph_status read_object(object *x, bool parallel, cph_err *err)
     CPH_TRY(tell_files(x, &refuse, err));
     if (refuse) {
         x->o->refused++;
-        return problem_alone(x->r, x->o, x->source_id, (cph_str){"", 0}, "METS-07",
+        return cph_problem_alone(x->r, x->o, x->source_id, (cph_str){"", 0}, "METS-07",
                              CPH_STR("checksums do not match; the object was not put in (--checksums=fail)"), err);
     }
     cph_object_record rec = {.source_id = x->source_id, .profile = cph_str_of(profile_of(x)), .work_urn = x->work_urn};
     CPH_TRY(source_files(x, &rec, err));
-    CPH_TRY(object_known(x->r, x->o, &rec, &known, err));
+    CPH_TRY(cph_object_known(x->r, x->o, &rec, &known, err));
     if (known) return CPH_OK;
     CPH_TRY(each(x, parallel, x->n_pages, page_task, err));
     return put(x, &rec, err);
 }
 
-cph_status object_read(run *r, const unit *u, outcome *o, unsigned worker, bool parallel, cph_err *err)
+cph_status cph_object_read(run *r, const unit *u, outcome *o, unsigned worker, bool parallel, cph_err *err)
 {
     scratch *s = &r->scratch[worker];
     void *p;
@@ -338,10 +338,10 @@ cph_status object_read(run *r, const unit *u, outcome *o, unsigned worker, bool 
     object *x = p;
     *x = (object){.r = r, .u = u, .o = o, .s = s, .a = &s->keep, .told = {.a = &s->keep}};
     cph_status st = read_object(x, parallel, &why);
-    problems_release(&x->told);
+    cph_problems_release(&x->told);
     if (st == CPH_DATA || st == CPH_NOMEM) { /* of this object alone: LAW-2 */
         o->refused++;
-        return problem_alone(r, o, u->main.n ? u->main : u->dir, (cph_str){"", 0}, "object-unreadable", cph_str_of(why.what),
+        return cph_problem_alone(r, o, u->main.n ? u->main : u->dir, (cph_str){"", 0}, "object-unreadable", cph_str_of(why.what),
                              err);
     }
     if (st != CPH_OK && err) *err = why;

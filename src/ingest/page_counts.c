@@ -86,7 +86,7 @@ static void by_place(const page_room *r, uint32_t i, counts *c)
     }
 }
 
-void page_count(const page_room *r, counts *c, halves *h)
+void cph_page_count(const page_room *r, counts *c, halves *h)
 {
     pairing p = {.c = c, .h = h};
     confidence page = {0};

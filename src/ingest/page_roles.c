@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-bool role_of_word(cph_str word, cph_role *out)
+bool cph_role_of_word(cph_str word, cph_role *out)
 {
     static const struct {
         const char *word;
@@ -31,7 +31,7 @@ bool role_of_word(cph_str word, cph_role *out)
     return false;
 }
 
-bool is_page_number(cph_str text)
+bool cph_is_page_number(cph_str text)
 {
     size_t digits = 0, roman = 0;
     for (size_t i = 0; i < text.n; i++) {
@@ -81,17 +81,17 @@ static bool role_of_tags(const page_room *r, cph_str tagrefs, cph_role *out)
     cph_str one;
     while (tagrefs.n && cph_str_split(&tagrefs, ' ', &one))
         for (uint32_t i = 0; one.n && i + 2 < r->n_tags; i += 3)
-            if (cph_str_eq(r->tags[i], one) && (role_of_word(r->tags[i + 1], out) || role_of_word(r->tags[i + 2], out)))
+            if (cph_str_eq(r->tags[i], one) && (cph_role_of_word(r->tags[i + 1], out) || cph_role_of_word(r->tags[i + 2], out)))
                 return true;
     return false;
 }
 
-cph_role page_role_of(const page_room *r, uint32_t block, const cph_mets_div *div, cph_role page_role)
+cph_role cph_page_role_of(const page_room *r, uint32_t block, const cph_mets_div *div, cph_role page_role)
 {
     const cph_block *k = &r->blocks[block];
     cph_role role;
     char room[64];
-    if (div && role_of_div(div, &role) && role != CPH_ROLE_body) return role;
+    if (div && cph_role_of_div(div, &role) && role != CPH_ROLE_body) return role;
     if (cph_str_is_fold(k->type, "Table")) return CPH_ROLE_table;
     if (cph_str_is_fold(k->type, "Formula")) return CPH_ROLE_formula;
     if (cph_str_is_fold(k->type, "Illustration")) return CPH_ROLE_image_text;
@@ -100,8 +100,8 @@ cph_role page_role_of(const page_room *r, uint32_t block, const cph_mets_div *di
     if (div) return CPH_ROLE_body;
     if (k->place == CPH_PLACE_print) return page_role;
     cph_str text = short_text(r, k, room);
-    if (k->place == CPH_PLACE_bottom && is_signature(text) && !is_page_number(text)) return CPH_ROLE_signature;
-    if (is_page_number(text)) return CPH_ROLE_page_number;
+    if (k->place == CPH_PLACE_bottom && is_signature(text) && !cph_is_page_number(text)) return CPH_ROLE_signature;
+    if (cph_is_page_number(text)) return CPH_ROLE_page_number;
     bool side = k->place == CPH_PLACE_left || k->place == CPH_PLACE_right;
     return side ? CPH_ROLE_marginalia : CPH_ROLE_running_head;
 }

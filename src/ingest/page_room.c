@@ -23,7 +23,7 @@ static cph_status grow(void **array, uint32_t n, uint32_t *cap, size_t size, cph
 }
 
 #define ROOM_PUSH(type, name)                                                                      \
-    cph_status room_push_##name(page_room *r, type **out, cph_err *err)                            \
+    cph_status cph_room_push_##name(page_room *r, type **out, cph_err *err)                            \
     {                                                                                              \
         void *p = r->name;                                                                         \
         CPH_TRY(grow(&p, r->n_##name, &r->cap_##name, sizeof(type), err));                         \
@@ -35,14 +35,14 @@ static cph_status grow(void **array, uint32_t n, uint32_t *cap, size_t size, cph
 ROOM_ARRAYS(ROOM_PUSH)
 #undef ROOM_PUSH
 
-void page_room_clear(page_room *r)
+void cph_page_room_clear(page_room *r)
 {
 #define ROOM_CLEAR(type, name) r->n_##name = 0;
     ROOM_ARRAYS(ROOM_CLEAR)
 #undef ROOM_CLEAR
 }
 
-cph_status page_room_open(page_room **out, cph_err *err)
+cph_status cph_page_room_open(page_room **out, cph_err *err)
 {
     void *p;
     CPH_TRY(cph_alloc0(&p, sizeof(page_room), err));
@@ -50,7 +50,7 @@ cph_status page_room_open(page_room **out, cph_err *err)
     return CPH_OK;
 }
 
-void page_room_close(page_room *r)
+void cph_page_room_close(page_room *r)
 {
     if (!r) return;
 #define ROOM_FREE(type, name) cph_free(r->name);
@@ -85,7 +85,7 @@ static cph_status index_ids(page_room *r, uint64_t *n_duplicates, cph_err *err)
     id_index *e;
     for (uint32_t i = 0; i < r->n_blocks; i++) {
         if (!r->blocks[i].id.n) continue;
-        CPH_TRY(room_push_ids(r, &e, err));
+        CPH_TRY(cph_room_push_ids(r, &e, err));
         *e = (id_index){r->blocks[i].id, i};
     }
     if (r->n_ids) qsort(r->ids, r->n_ids, sizeof *r->ids, by_id);
@@ -185,7 +185,7 @@ static cph_status sort_blocks(page_room *r, cph_err *err)
     return CPH_OK;
 }
 
-cph_status page_order(page_room *r, uint64_t *n_duplicate_ids, cph_err *err)
+cph_status cph_page_order(page_room *r, uint64_t *n_duplicate_ids, cph_err *err)
 {
     *n_duplicate_ids = 0;
     CPH_TRY(index_ids(r, n_duplicate_ids, err));

@@ -43,22 +43,22 @@ struct page_room {
 
 /* One more element at the end of an array, cleared; *out is it. */
 #define ROOM_PUSH(type, name)                                                                      \
-    cph_status room_push_##name(page_room *r, type **out, cph_err *err) CPH_MUST_USE;
+    cph_status cph_room_push_##name(page_room *r, type **out, cph_err *err) CPH_MUST_USE;
 ROOM_ARRAYS(ROOM_PUSH)
 #undef ROOM_PUSH
-void page_room_clear(page_room *r);
+void cph_page_room_clear(page_room *r);
 
 /* ALTO-04: puts the blocks into reading order. Returns how many ids occur twice (ALTO-13). */
-cph_status page_order(page_room *r, uint64_t *n_duplicate_ids, cph_err *err) CPH_MUST_USE;
+cph_status cph_page_order(page_room *r, uint64_t *n_duplicate_ids, cph_err *err) CPH_MUST_USE;
 /* Section 16, SP-02 to SP-04: spaces from geometry. */
-cph_status page_gap_spaces(page_room *r, cph_str lang, cph_err *err) CPH_MUST_USE;
+cph_status cph_page_gap_spaces(page_room *r, cph_str lang, cph_err *err) CPH_MUST_USE;
 /* Section 15: the role of a block from its division, its tags, its place. */
-cph_role page_role_of(const page_room *r, uint32_t block, const cph_mets_div *div, cph_role page_role);
+cph_role cph_page_role_of(const page_room *r, uint32_t block, const cph_mets_div *div, cph_role page_role);
 /* The role that a word of PAGE's or ALTO's tags stands for. */
-bool role_of_word(cph_str word, cph_role *out);
+bool cph_role_of_word(cph_str word, cph_role *out);
 /* Digits or a roman number, perhaps in brackets or dashes. */
-bool is_page_number(cph_str text);
+bool cph_is_page_number(cph_str text);
 /* Everything Appendix B counts on one page, in document order. */
-void page_count(const page_room *r, counts *c, halves *h);
+void cph_page_count(const page_room *r, counts *c, halves *h);
 
 #endif

@@ -56,14 +56,14 @@ static gap gap_between(const token_place *a, const token_place *b)
 static cph_status one_line(page_room *r, cph_line line, bool reversed, uint32_t *n_made, cph_err *err)
 {
     cph_line *to;
-    CPH_TRY(room_push_split_lines(r, &to, err));
+    CPH_TRY(cph_room_push_split_lines(r, &to, err));
     *to = line;
     *n_made = 1;
     for (uint32_t i = line.first_token + 1; i < line.first_token + line.n_tokens; i++) {
         gap g = gap_between(&r->places[i - 1], &r->places[i]);
         if (g == GAP_NEW_LINE) {
             to->n_tokens = i - to->first_token;
-            CPH_TRY(room_push_split_lines(r, &to, err));
+            CPH_TRY(cph_room_push_split_lines(r, &to, err));
             *to = line;
             to->first_token = i;
             to->n_tokens = line.first_token + line.n_tokens - i;
@@ -76,7 +76,7 @@ static cph_status one_line(page_room *r, cph_line line, bool reversed, uint32_t 
     return CPH_OK;
 }
 
-cph_status page_gap_spaces(page_room *r, cph_str lang, cph_err *err)
+cph_status cph_page_gap_spaces(page_room *r, cph_str lang, cph_err *err)
 {
     bool reversed = reversed_quotes(lang);
     for (uint32_t b = 0; b < r->n_blocks; b++) {
@@ -92,7 +92,7 @@ cph_status page_gap_spaces(page_room *r, cph_str lang, cph_err *err)
     r->n_lines = 0;
     cph_line *to;
     for (uint32_t i = 0; i < r->n_split_lines; i++) {
-        CPH_TRY(room_push_lines(r, &to, err));
+        CPH_TRY(cph_room_push_lines(r, &to, err));
         *to = r->split_lines[i];
     }
     return CPH_OK;

@@ -14,7 +14,7 @@
 #define MAX_PROBLEMS 100000
 #define MAX_TOLD 20
 
-cph_status problems_add(problems *p, cph_str file, cph_str place, const char *rule, cph_err *err, const char *fmt, ...)
+cph_status cph_problems_add(problems *p, cph_str file, cph_str place, const char *rule, cph_err *err, const char *fmt, ...)
 {
     char text[1024];
     va_list args;
@@ -39,14 +39,14 @@ cph_status problems_add(problems *p, cph_str file, cph_str place, const char *ru
     return CPH_OK;
 }
 
-void problems_release(problems *p)
+void cph_problems_release(problems *p)
 {
     cph_free(p->at);
     p->at = NULL;
     p->n = p->cap = 0;
 }
 
-cph_status str_z(char out[CPH_PATH_MAX], cph_str s, cph_err *err)
+cph_status cph_str_z(char out[CPH_PATH_MAX], cph_str s, cph_err *err)
 {
     if (s.n >= CPH_PATH_MAX) return cph_fail(err, CPH_DATA, "a path of %zu bytes is too long", s.n);
     if (s.n) memcpy(out, s.p, s.n);
@@ -54,15 +54,15 @@ cph_status str_z(char out[CPH_PATH_MAX], cph_str s, cph_err *err)
     return CPH_OK;
 }
 
-cph_status path_in(char out[CPH_PATH_MAX], cph_str dir, cph_str relative, cph_err *err)
+cph_status cph_path_in(char out[CPH_PATH_MAX], cph_str dir, cph_str relative, cph_err *err)
 {
     char a[CPH_PATH_MAX], b[CPH_PATH_MAX];
-    CPH_TRY(str_z(a, dir, err));
-    CPH_TRY(str_z(b, relative, err));
+    CPH_TRY(cph_str_z(a, dir, err));
+    CPH_TRY(cph_str_z(b, relative, err));
     return cph_path_join(out, a, b, err);
 }
 
-cph_status nfc_of(cph_arena *a, cph_buf *room, cph_str *out, cph_str s, cph_err *err)
+cph_status cph_nfc_of(cph_arena *a, cph_buf *room, cph_str *out, cph_str s, cph_err *err)
 {
     if (cph_nfc_quick(s)) return cph_arena_str(a, out, s, err);
     room->n = 0;
@@ -70,14 +70,14 @@ cph_status nfc_of(cph_arena *a, cph_buf *room, cph_str *out, cph_str s, cph_err 
     return cph_arena_str(a, out, cph_buf_view(room), err);
 }
 
-void counts_add(counts *to, const counts *more)
+void cph_counts_add(counts *to, const counts *more)
 {
 #define COUNT_SUM(name) to->name += more->name;
     COUNT_MAP(COUNT_SUM)
 #undef COUNT_SUM
 }
 
-cph_status type_counts_add(type_counts *t, cph_arena *a, cph_str name, uint64_t n, cph_err *err)
+cph_status cph_type_counts_add(type_counts *t, cph_arena *a, cph_str name, uint64_t n, cph_err *err)
 {
     size_t i = 0;
     while (i < t->used && !cph_str_eq(t->name[i], name)) i++;
@@ -90,7 +90,7 @@ cph_status type_counts_add(type_counts *t, cph_arena *a, cph_str name, uint64_t 
     return CPH_OK;
 }
 
-cph_status scratch_init(scratch *s, cph_err *err)
+cph_status cph_scratch_init(scratch *s, cph_err *err)
 {
     *s = (scratch){0};
     cph_buf_init(&s->file, (size_t)4 << 30);
@@ -100,10 +100,10 @@ cph_status scratch_init(scratch *s, cph_err *err)
     cph_buf_init(&s->text, (size_t)1 << 28);
     cph_arena_init(&s->page, 0);
     cph_arena_init(&s->keep, 0);
-    return page_room_open(&s->room, err);
+    return cph_page_room_open(&s->room, err);
 }
 
-void scratch_release(scratch *s)
+void cph_scratch_release(scratch *s)
 {
     cph_buf_release(&s->file);
     cph_buf_release(&s->utf8);
@@ -112,20 +112,20 @@ void scratch_release(scratch *s)
     cph_buf_release(&s->text);
     cph_arena_release(&s->page);
     cph_arena_release(&s->keep);
-    page_room_close(s->room);
+    cph_page_room_close(s->room);
 }
 
 /* ---- outcomes ---- */
 
-void outcome_init(outcome *o)
+void cph_outcome_init(outcome *o)
 {
     *o = (outcome){0};
     cph_buf_init(&o->keys, (size_t)1 << 24);
 }
 
-void outcome_release(outcome *o) { cph_buf_release(&o->keys); }
+void cph_outcome_release(outcome *o) { cph_buf_release(&o->keys); }
 
-void outcome_count(outcome *o, cph_str rule, uint64_t n)
+void cph_outcome_count(outcome *o, cph_str rule, uint64_t n)
 {
     size_t i = 0;
     o->problems += n;
@@ -149,11 +149,11 @@ static void tell(run *r, const cph_problem *p)
             CPH_FMT(p->rule), CPH_FMT(p->sentence));
 }
 
-cph_status problem_alone(run *r, outcome *o, cph_str file, cph_str place, const char *rule, cph_str sentence,
+cph_status cph_problem_alone(run *r, outcome *o, cph_str file, cph_str place, const char *rule, cph_str sentence,
                          cph_err *err)
 {
     cph_problem p = {.file = file, .place = place, .rule = cph_str_of(rule), .sentence = sentence};
-    outcome_count(o, p.rule, 1);
+    cph_outcome_count(o, p.rule, 1);
     tell(r, &p);
     return r->into ? cph_collection_add_problem(r->into, &p, err) : CPH_OK;
 }
@@ -166,7 +166,7 @@ static cph_status note_key(outcome *o, const char *key, cph_err *err)
     return cph_buf_char(&o->keys, '\n', err);
 }
 
-cph_status object_known(run *r, outcome *o, const cph_object_record *rec, bool *known, cph_err *err)
+cph_status cph_object_known(run *r, outcome *o, const cph_object_record *rec, bool *known, cph_err *err)
 {
     char key[160];
     cph_object_key(rec, key);
@@ -179,10 +179,10 @@ cph_status object_known(run *r, outcome *o, const cph_object_record *rec, bool *
 static cph_status refused(run *r, outcome *o, const cph_object_record *rec, const cph_err *why, cph_err *err)
 {
     o->refused++;
-    return problem_alone(r, o, rec->source_id, (cph_str){"", 0}, "object-refused", cph_str_of(why->what), err);
+    return cph_problem_alone(r, o, rec->source_id, (cph_str){"", 0}, "object-refused", cph_str_of(why->what), err);
 }
 
-cph_status object_put(run *r, outcome *o, const cph_object_record *rec, cph_str fact_source, cph_str fact, cph_err *err)
+cph_status cph_object_put(run *r, outcome *o, const cph_object_record *rec, cph_str fact_source, cph_str fact, cph_err *err)
 {
     char key[160];
     bool added = false;
@@ -191,7 +191,7 @@ cph_status object_put(run *r, outcome *o, const cph_object_record *rec, cph_str 
     if (fact.n) {
         cph_str work = rec->work_urn.n ? rec->work_urn : cph_str_of(key);
         cph_status s = cph_collection_add_fact(r->into, "work", work, fact_source, fact, &why);
-        if (s == CPH_DATA) CPH_TRY(problem_alone(r, o, rec->source_id, (cph_str){"", 0}, "facts-refused",
+        if (s == CPH_DATA) CPH_TRY(cph_problem_alone(r, o, rec->source_id, (cph_str){"", 0}, "facts-refused",
                                                  cph_str_of(why.what), err));
         else if (s != CPH_OK) goto fail;
         else o->facts++;
@@ -204,7 +204,7 @@ cph_status object_put(run *r, outcome *o, const cph_object_record *rec, cph_str 
         return CPH_OK;
     }
     for (size_t i = 0; i < rec->n_problems; i++) {
-        outcome_count(o, rec->problems[i].rule, 1);
+        cph_outcome_count(o, rec->problems[i].rule, 1);
         tell(r, &rec->problems[i]);
     }
     return note_key(o, key, err);

@@ -28,7 +28,7 @@ static cph_status remember_file(finder *f, cph_arena *a, cph_str dir, cph_str fi
     char path[CPH_PATH_MAX];
     void *p = f->named;
     named_file row;
-    CPH_TRY(path_in(path, dir, file, err));
+    CPH_TRY(cph_path_in(path, dir, file, err));
     CPH_TRY(cph_arena_str(a, &row.path, cph_str_of(path), err));
     CPH_TRY(cph_arena_str(a, &row.urn, urn, err));
     CPH_TRY(grow(&p, f->n_named, &f->cap_named, sizeof *f->named, err));
@@ -64,7 +64,7 @@ static cph_status told(side *s, uint64_t line, const char *rule, const char *sen
 {
     cph_err place = {0};
     cph_fail(&place, CPH_OK, "line %llu", (unsigned long long)line);
-    return problem_alone(s->f->r, s->f->o, s->path, cph_str_of(place.what), rule, cph_str_of(sentence), err);
+    return cph_problem_alone(s->f->r, s->f->o, s->path, cph_str_of(place.what), rule, cph_str_of(sentence), err);
 }
 
 static cph_status one_work(side *s, const cph_json *v, uint64_t line, cph_err *err)
@@ -105,7 +105,7 @@ static int by_path(const void *a, const void *b)
     return order ? order : cph_str_cmp(x->urn, y->urn);
 }
 
-cph_status side_works(finder *f, cph_arena *a, cph_str dir, cph_str name, cph_err *err)
+cph_status cph_side_works(finder *f, cph_arena *a, cph_str dir, cph_str name, cph_err *err)
 {
     char path[CPH_PATH_MAX], hex[CPH_HEX_DIGEST];
     cph_digest digest;
@@ -114,12 +114,12 @@ cph_status side_works(finder *f, cph_arena *a, cph_str dir, cph_str name, cph_er
     cph_err why = {0};
     size_t first = f->n_named;
     side s = {.f = f, .a = a, .dir = dir, .name = name};
-    CPH_TRY(path_in(path, dir, name, err));
+    CPH_TRY(cph_path_in(path, dir, name, err));
     s.path = cph_str_of(path);
     cph_status st = cph_file_digest(path, &digest, &n_bytes, &why);
     if (st == CPH_OK) st = cph_jsonl_open(&in, path, &why);
     if (st != CPH_OK)
-        return problem_alone(f->r, f->o, s.path, (cph_str){"", 0}, "file-unreadable", cph_str_of(why.what), err);
+        return cph_problem_alone(f->r, f->o, s.path, (cph_str){"", 0}, "file-unreadable", cph_str_of(why.what), err);
     cph_digest_hex(&digest, hex);
     cph_buf_init(&s.facts, (size_t)16 << 20);
     st = cph_arena_printf(a, &s.source, err, "works.jsonl:%s", hex);
@@ -130,7 +130,7 @@ cph_status side_works(finder *f, cph_arena *a, cph_str dir, cph_str name, cph_er
     return st;
 }
 
-cph_str side_urn(const finder *f, cph_str path)
+cph_str cph_side_urn(const finder *f, cph_str path)
 {
     cph_str urn = {0};
     for (size_t i = 0; i < f->n_named; i++) {
@@ -171,18 +171,18 @@ static bool is_statement(const cph_json *v, cph_str text_key)
 static cph_status skip_large(finder *f, const char *path, bool *is_rights, cph_err *err)
 {
     *is_rights = true;
-    return problem_alone(f->r, f->o, cph_str_of(path), (cph_str){"", 0}, "file-unreadable",
+    return cph_problem_alone(f->r, f->o, cph_str_of(path), (cph_str){"", 0}, "file-unreadable",
                          CPH_STR("a record is too large for the memory there is, or for any record (256 MiB)"), err);
 }
 
-cph_status side_rights(finder *f, cph_str dir, cph_str name, bool *is_rights, cph_err *err)
+cph_status cph_side_rights(finder *f, cph_str dir, cph_str name, bool *is_rights, cph_err *err)
 {
     char path[CPH_PATH_MAX];
     cph_jsonl *in = NULL;
     const cph_json *v;
     uint64_t line;
     *is_rights = false;
-    CPH_TRY(path_in(path, dir, name, err));
+    CPH_TRY(cph_path_in(path, dir, name, err));
     cph_status s = cph_jsonl_open(&in, path, NULL);
     if (s == CPH_NOMEM) return skip_large(f, path, is_rights, err);
     if (s != CPH_OK) return CPH_OK; /* what is wrong is told when it is read */
@@ -200,7 +200,7 @@ cph_status side_rights(finder *f, cph_str dir, cph_str name, bool *is_rights, cp
     return s == CPH_NOMEM ? skip_large(f, path, is_rights, err) : CPH_OK;
 }
 
-cph_status side_is_evidence(const finder *f, const char *path, bool *is, cph_err *err)
+cph_status cph_side_is_evidence(const finder *f, const char *path, bool *is, cph_err *err)
 {
     cph_digest d;
     uint64_t n_bytes;
@@ -212,7 +212,7 @@ cph_status side_is_evidence(const finder *f, const char *path, bool *is, cph_err
     return CPH_OK;
 }
 
-void finder_release(finder *f)
+void cph_finder_release(finder *f)
 {
     cph_free(f->named);
     cph_free(f->evidence);

@@ -108,7 +108,7 @@ typedef struct text_source {
 
 static cph_status open_text(run *r, const unit *u, scratch *s, text_source *src, cph_err *err)
 {
-    CPH_TRY(path_in(src->path, u->dir, u->main, err));
+    CPH_TRY(cph_path_in(src->path, u->dir, u->main, err));
     s->file.n = 0;
     CPH_TRY(cph_file_read(src->path, r->opts->max_file_bytes, &s->file, err));
     cph_str bytes = cph_buf_view(&s->file);
@@ -121,10 +121,10 @@ static cph_status open_text(run *r, const unit *u, scratch *s, text_source *src,
 static cph_status unreadable(run *r, outcome *o, const unit *u, const cph_err *why, cph_err *err)
 {
     o->refused++;
-    return problem_alone(r, o, u->main, (cph_str){"", 0}, "file-unreadable", cph_str_of(why->what), err);
+    return cph_problem_alone(r, o, u->main, (cph_str){"", 0}, "file-unreadable", cph_str_of(why->what), err);
 }
 
-cph_status text_object_read(run *r, const unit *u, outcome *o, unsigned worker, cph_err *err)
+cph_status cph_text_object_read(run *r, const unit *u, outcome *o, unsigned worker, cph_err *err)
 {
     scratch *s = &r->scratch[worker];
     text_source src;
@@ -139,21 +139,21 @@ cph_status text_object_read(run *r, const unit *u, outcome *o, unsigned worker, 
     text_object t = {.a = &s->keep, .file = src.file.sha256};
     cph_object_record rec = {.source_id = stem_of(u->main), .profile = CPH_STR("text"), .work_urn = u->urn,
                              .files = &src.file, .n_files = 1};
-    CPH_TRY(object_known(r, o, &rec, &known, err));
+    CPH_TRY(cph_object_known(r, o, &rec, &known, err));
     if (known) return CPH_OK;
-    st = text_pages_read(s, src.utf8, false, take_page, &t, err);
+    st = cph_text_pages_read(s, src.utf8, false, take_page, &t, err);
     if (st == CPH_OK && src.how.guessed)
-        st = problems_add(&told, u->main, (cph_str){"", 0}, "encoding-guessed", err, "not UTF-8: read as Windows-1252");
+        st = cph_problems_add(&told, u->main, (cph_str){"", 0}, "encoding-guessed", err, "not UTF-8: read as Windows-1252");
     if (st == CPH_OK && src.how.n_replaced)
-        st = problems_add(&told, u->main, (cph_str){"", 0}, "encoding-broken", err,
+        st = cph_problems_add(&told, u->main, (cph_str){"", 0}, "encoding-broken", err,
                           "%llu invalid sequences became U+FFFD", (unsigned long long)src.how.n_replaced);
     if (st == CPH_OK) st = text_meta(&s->keep, &t, cph_plain_judge(src.utf8), &src.how, &rec.meta_json, err);
     rec.pages = t.pages;
     rec.n_pages = t.n;
     rec.problems = told.at;
     rec.n_problems = told.n;
-    if (st == CPH_OK) st = object_put(r, o, &rec, (cph_str){0}, (cph_str){0}, err);
-    problems_release(&told);
+    if (st == CPH_OK) st = cph_object_put(r, o, &rec, (cph_str){0}, (cph_str){0}, err);
+    cph_problems_release(&told);
     if (st != CPH_OK || o->added == added) return st;
     o->pages += t.n;
     o->words += t.words;
@@ -204,7 +204,7 @@ static cph_status record_meta(const run *r, scratch *s, const text_object *t, co
     member(&w, "title", rec->title);
     member(&w, "date", rec->date);
     if (rec->lang.n) {
-        member(&w, "language", language_of(rec->lang));
+        member(&w, "language", cph_language_of(rec->lang));
         cph_jw_key(&w, "languages");
         cph_jw_arr(&w);
         cph_jw_str(&w, rec->lang);
@@ -270,13 +270,13 @@ static cph_status put_record(run *r, outcome *o, scratch *s, const record *rec, 
     text_object t = {.a = &s->keep, .file = file->sha256};
     cph_object_record out = {.source_id = rec->id, .profile = CPH_STR("jsonl"), .work_urn = rec->urn, .files = file,
                              .n_files = 1};
-    CPH_TRY(object_known(r, o, &out, &known, err));
+    CPH_TRY(cph_object_known(r, o, &out, &known, err));
     if (known) return CPH_OK;
-    CPH_TRY(text_pages_read(s, rec->text, true, take_page, &t, err));
+    CPH_TRY(cph_text_pages_read(s, rec->text, true, take_page, &t, err));
     CPH_TRY(record_meta(r, s, &t, rec, &out.meta_json, err));
     out.pages = t.pages;
     out.n_pages = t.n;
-    CPH_TRY(object_put(r, o, &out, (cph_str){0}, (cph_str){0}, err));
+    CPH_TRY(cph_object_put(r, o, &out, (cph_str){0}, (cph_str){0}, err));
     if (o->added == added) return CPH_OK;
     o->pages += t.n;
     o->words += t.words;
@@ -296,7 +296,7 @@ static cph_status bad_record(run *r, outcome *o, const unit *u, uint64_t line, b
     bad->last = line;
     if (bad->n++ >= MAX_BAD) return CPH_OK;
     cph_fail(&place, CPH_OK, "line %llu", (unsigned long long)line);
-    return problem_alone(r, o, u->main, cph_str_of(place.what), rule, cph_str_of(sentence), err);
+    return cph_problem_alone(r, o, u->main, cph_str_of(place.what), rule, cph_str_of(sentence), err);
 }
 
 static cph_status tell_more_bad(run *r, outcome *o, const unit *u, const bad_records *bad, cph_err *err)
@@ -305,7 +305,7 @@ static cph_status tell_more_bad(run *r, outcome *o, const unit *u, const bad_rec
     if (bad->n <= MAX_BAD) return CPH_OK;
     cph_fail(&sentence, CPH_OK, "%llu more records, up to line %llu, could not be read",
              (unsigned long long)(bad->n - MAX_BAD), (unsigned long long)bad->last);
-    return problem_alone(r, o, u->main, (cph_str){"", 0}, "bad-record", cph_str_of(sentence.what), err);
+    return cph_problem_alone(r, o, u->main, (cph_str){"", 0}, "bad-record", cph_str_of(sentence.what), err);
 }
 
 /* Each record is an object; its source file is the whole file, kept once. */
@@ -326,7 +326,7 @@ static cph_status read_records(run *r, const unit *u, outcome *o, scratch *s, cp
             continue;
         }
         if (st == CPH_NOMEM) /* what follows cannot be found without the end of this one */
-            return problem_alone(r, o, u->main, (cph_str){"", 0}, "record-too-large", cph_str_of(why.what), err);
+            return cph_problem_alone(r, o, u->main, (cph_str){"", 0}, "record-too-large", cph_str_of(why.what), err);
         if (st != CPH_OK) return cph_fail(err, st, "%s", why.what);
         cph_arena_reset(&s->keep);
         if (v->type != CPH_JSON_OBJECT) {
@@ -339,7 +339,7 @@ static cph_status read_records(run *r, const unit *u, outcome *o, scratch *s, cp
     }
 }
 
-cph_status jsonl_objects_read(run *r, const unit *u, outcome *o, unsigned worker, cph_err *err)
+cph_status cph_jsonl_objects_read(run *r, const unit *u, outcome *o, unsigned worker, cph_err *err)
 {
     scratch *s = &r->scratch[worker];
     char path[CPH_PATH_MAX];
@@ -347,7 +347,7 @@ cph_status jsonl_objects_read(run *r, const unit *u, outcome *o, unsigned worker
     cph_err why = {0};
     cph_source_file file = {.path = u->main, .from = path, .checksum_state = CPH_STR("none"), .role = CPH_STR("text"),
                             .by_reference = r->opts->no_copy};
-    cph_status st = path_in(path, u->dir, u->main, &why);
+    cph_status st = cph_path_in(path, u->dir, u->main, &why);
     if (st == CPH_OK) st = cph_file_digest(path, &file.sha256, &file.bytes, &why);
     if (st == CPH_OK) st = cph_jsonl_open(&in, path, &why);
     if (st != CPH_OK) return unreadable(r, o, u, &why, err);
@@ -358,7 +358,7 @@ cph_status jsonl_objects_read(run *r, const unit *u, outcome *o, unsigned worker
 
 /* ---- MODS alone ---- */
 
-cph_status mods_file_read(run *r, const unit *u, outcome *o, unsigned worker, cph_err *err)
+cph_status cph_mods_file_read(run *r, const unit *u, outcome *o, unsigned worker, cph_err *err)
 {
     scratch *s = &r->scratch[worker];
     text_source src;
@@ -370,16 +370,16 @@ cph_status mods_file_read(run *r, const unit *u, outcome *o, unsigned worker, cp
     cph_arena_reset(&s->keep);
     cph_status st = open_text(r, u, s, &src, &why);
     if (st == CPH_OK) st = cph_mods_parse(&m, &s->keep, src.utf8, src.path, &why);
-    if (st != CPH_OK) return problem_alone(r, o, u->main, (cph_str){"", 0}, "mods-unreadable", cph_str_of(why.what), err);
-    CPH_TRY(mods_to_facts(&f, &s->keep, &m, mets_is_newspaper(NULL, &m), err));
+    if (st != CPH_OK) return cph_problem_alone(r, o, u->main, (cph_str){"", 0}, "mods-unreadable", cph_str_of(why.what), err);
+    CPH_TRY(cph_mods_to_facts(&f, &s->keep, &m, cph_mets_is_newspaper(NULL, &m), err));
     if (!f.urn.n)
-        return problem_alone(r, o, u->main, (cph_str){"", 0}, "mods-without-urn",
+        return cph_problem_alone(r, o, u->main, (cph_str){"", 0}, "mods-without-urn",
                              CPH_STR("names no work: no identifier of type urn, and no object beside it"), err);
     cph_digest_hex(&src.file.sha256, hex);
     CPH_TRY(cph_arena_printf(&s->keep, &source, err, "mods:%s", hex));
     st = cph_collection_add_fact(r->into, "work", f.urn, source, f.work_json, &why);
     if (st == CPH_DATA)
-        return problem_alone(r, o, u->main, (cph_str){"", 0}, "facts-refused", cph_str_of(why.what), err);
+        return cph_problem_alone(r, o, u->main, (cph_str){"", 0}, "facts-refused", cph_str_of(why.what), err);
     if (st != CPH_OK) return cph_fail(err, st, "%s", why.what);
     o->facts++;
     return CPH_OK;

@@ -28,7 +28,7 @@ static cph_status give_page(building *b, cph_err *err)
     CPH_TRY(cph_page_encode(&b->s->json, &page, err));
     text_page out = {.words = r->n_tokens, .lines = r->n_lines, .blocks = r->n_blocks};
     CPH_TRY(cph_arena_str(&b->s->keep, &out.json, cph_buf_view(&b->s->json), err));
-    page_room_clear(r);
+    cph_page_room_clear(r);
     cph_arena_reset(&b->s->page);
     return b->each(b->ctx, &out, err);
 }
@@ -36,7 +36,7 @@ static cph_status give_page(building *b, cph_err *err)
 static cph_status add_block(building *b, cph_err *err)
 {
     cph_block *k;
-    CPH_TRY(room_push_blocks(b->r, &k, err));
+    CPH_TRY(cph_room_push_blocks(b->r, &k, err));
     k->role = b->kind == CPH_PLAIN_VERSE ? CPH_ROLE_verse : CPH_ROLE_body;
     k->first_line = b->r->n_lines;
     k->box = no_box;
@@ -53,12 +53,12 @@ static cph_status add_line(building *b, cph_str line, cph_err *err)
         unsigned char c = (unsigned char)line.p[i];
         if (c >= 0x20 || c == '\t') CPH_TRY(cph_buf_char(&b->s->text, (char)c, err));
     }
-    CPH_TRY(nfc_of(&b->s->page, &b->s->nfc, &text, cph_buf_view(&b->s->text), err));
-    CPH_TRY(room_push_lines(b->r, &l, err));
+    CPH_TRY(cph_nfc_of(&b->s->page, &b->s->nfc, &text, cph_buf_view(&b->s->text), err));
+    CPH_TRY(cph_room_push_lines(b->r, &l, err));
     l->first_token = b->r->n_tokens;
     l->box = no_box;
     while (cph_word_next(&text, &word)) {
-        CPH_TRY(room_push_tokens(b->r, &t, err));
+        CPH_TRY(cph_room_push_tokens(b->r, &t, err));
         *t = (cph_token){.text = word, .wc = -1, .box = no_box, .space_before = b->r->n_tokens - 1 > l->first_token};
     }
     l->n_tokens = b->r->n_tokens - l->first_token;
@@ -66,7 +66,7 @@ static cph_status add_line(building *b, cph_str line, cph_err *err)
     return CPH_OK;
 }
 
-cph_status text_pages_read(scratch *s, cph_str utf8, bool lines_are_paragraphs, text_page_fn each, void *ctx,
+cph_status cph_text_pages_read(scratch *s, cph_str utf8, bool lines_are_paragraphs, text_page_fn each, void *ctx,
                            cph_err *err)
 {
     building b = {.s = s, .r = s->room, .each = each, .ctx = ctx};
@@ -74,7 +74,7 @@ cph_status text_pages_read(scratch *s, cph_str utf8, bool lines_are_paragraphs, 
     cph_str line;
     b.kind = lines_are_paragraphs ? CPH_PLAIN_LINES : cph_plain_judge(utf8);
     cph_plain_init(&reader, utf8, b.kind);
-    page_room_clear(s->room);
+    cph_page_room_clear(s->room);
     cph_arena_reset(&s->page);
     while (cph_plain_next(&reader, &line) == CPH_OK) {
         if (reader.new_page) CPH_TRY(give_page(&b, err));

@@ -94,7 +94,7 @@ static bool oracle(cph_str s, trail *t)
     sax.characters = sax.cdataBlock = sax_text;
     sax.warning = sax.error = silent;
     xmlParserCtxtPtr c = xmlCreatePushParserCtxt(&sax, t, NULL, 0, "file");
-    xmlCtxtUseOptions(c, XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_HUGE);
+    xmlCtxtUseOptions(c, XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_HUGE | XML_PARSE_IGNORE_ENC);
     xmlSwitchEncoding(c, XML_CHAR_ENCODING_UTF8);
     xmlParseChunk(c, s.p, (int)s.n, 1);
     bool ok = c->wellFormed;

@@ -42,8 +42,8 @@ static void page(cph_str utf8)
     scratch s;
     page_result result;
     page_want want = {.file = "fuzz", .page_role = CPH_ROLE_body};
-    if (scratch_init(&s, NULL) != CPH_OK) return;
-    if (alto_page_read(&result, &s, utf8, &want, NULL) == CPH_OK) {
+    if (cph_scratch_init(&s, NULL) != CPH_OK) return;
+    if (cph_alto_page_read(&result, &s, utf8, &want, NULL) == CPH_OK) {
         cph_page p;
         cph_buf again;
         cph_buf_init(&again, (size_t)1 << 30);
@@ -55,7 +55,7 @@ static void page(cph_str utf8)
         for (uint32_t i = 0; i < p.n_tokens; i++) check(p.tokens[i].text.n > 0);
         cph_buf_release(&again);
     }
-    scratch_release(&s);
+    cph_scratch_release(&s);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

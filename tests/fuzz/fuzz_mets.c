@@ -34,7 +34,7 @@ static void facts(cph_arena *a, cph_str xml)
     mods_facts f;
     cph_json *v;
     if (cph_mods_parse(&m, a, xml, "fuzz", NULL) != CPH_OK) return;
-    if (mods_to_facts(&f, a, &m, mets_is_newspaper(NULL, &m), NULL) != CPH_OK) return;
+    if (cph_mods_to_facts(&f, a, &m, cph_mets_is_newspaper(NULL, &m), NULL) != CPH_OK) return;
     if (f.work_json.n) check(cph_json_parse(&v, a, f.work_json, "fuzz", NULL, NULL) == CPH_OK);
     if (f.edition_json.n) check(cph_json_parse(&v, a, f.edition_json, "fuzz", NULL, NULL) == CPH_OK);
 }
@@ -46,16 +46,16 @@ static void files(cph_arena *a, const cph_mets *m)
     resolver *r;
     claims all;
     counts c = {0};
-    if (resolver_make(&r, a, &u, NULL) != CPH_OK) return;
+    if (cph_resolver_make(&r, a, &u, NULL) != CPH_OK) return;
     for (const cph_mets_file *f = m->files; f; f = f->next) {
-        uint32_t hit = resolve(r, m, f);
+        uint32_t hit = cph_resolve(r, m, f);
         check(hit == NO_FILE || hit < 3);
-        is_text_candidate(f);
+        cph_is_text_candidate(f);
     }
-    if (claims_make(&all, a, m, &c, NULL) != CPH_OK) return;
+    if (cph_claims_make(&all, a, m, &c, NULL) != CPH_OK) return;
     for (size_t i = 0; i < all.n; i++) {
-        claims of_file = claims_of_file(&all, all.at[i].file_id);
-        check(of_file.n > 0 && claims_find(&of_file, all.at[i].begin) != NULL);
+        claims of_file = cph_claims_of_file(&all, all.at[i].file_id);
+        check(of_file.n > 0 && cph_claims_find(&of_file, all.at[i].begin) != NULL);
     }
 }
 

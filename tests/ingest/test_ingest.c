@@ -362,7 +362,7 @@ static void a_source_that_does_not_exist_is_a_sentence(void **state)
     cph_err e = {0};
     cph_ingest_opts_init(&o);
     o.dry_run = true;
-    assert_int_equal(cph_ingest_run(&source, 1, NULL, &o, &r, &e), CPH_USAGE);
+    assert_int_equal(cph_ingest_run(&source, 1, NULL, &o, &r, &e), CPH_IO);
     assert_non_null(strstr(e.what, "/nowhere/at/all"));
 }
 

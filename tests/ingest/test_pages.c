@@ -14,14 +14,14 @@ static page_result result;
 static int open_room(void **state)
 {
     (void)state;
-    must(scratch_init(&room, err));
+    must(cph_scratch_init(&room, err));
     return 0;
 }
 
 static int close_room(void **state)
 {
     (void)state;
-    scratch_release(&room);
+    cph_scratch_release(&room);
     return 0;
 }
 
@@ -30,7 +30,7 @@ static cph_page read_page(const char *alto)
     page_want want = {.file = "page.xml", .page_role = CPH_ROLE_body};
     cph_page p;
     cph_arena_reset(&room.keep);
-    must(alto_page_read(&result, &room, cph_str_of(alto), &want, err));
+    must(cph_alto_page_read(&result, &room, cph_str_of(alto), &want, err));
     must(cph_page_decode(&p, &room.keep, result.json, "page", err));
     assert_int_equal(p.n_strings, p.n_tokens + p.n_empty); /* LAW-1 */
     return p;

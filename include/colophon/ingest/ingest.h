@@ -13,8 +13,8 @@
  * Threads    cph_ingest_run starts its own workers; one call at a time.
  * Memory     Bounded by the largest objects under way, not by the collection.
  * Errors     A broken page, object or directory is a problem in the report and in
- *            the collection; the run goes on. CPH_USAGE: a source that does not
- *            exist. CPH_STOPPED: interrupted; finished objects are in.
+ *            the collection; the run goes on. CPH_IO: a source that does not
+ *            exist or cannot be read. CPH_STOPPED: interrupted; finished objects are in.
  */
 #ifndef CPH_INGEST_INGEST_H
 #define CPH_INGEST_INGEST_H
