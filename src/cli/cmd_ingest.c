@@ -72,7 +72,8 @@ static void as_prose(cli *c, const cph_ingest_report *r)
     if (r->refused) cli_print(c, ", %llu not put in", (unsigned long long)r->refused);
     cli_print(c, ": ");
     count(c, r->pages, "page", "pages");
-    if (r->pages_without_text) cli_print(c, " (%llu without text)", (unsigned long long)r->pages_without_text);
+    if (r->pages_without_text)
+        cli_print(c, " (%llu without text)", (unsigned long long)r->pages_without_text);
     cli_print(c, ", ");
     count(c, r->words, "word", "words");
     cli_print(c, ", ");
@@ -142,8 +143,10 @@ static cph_status run(cli *c, cph_err *err)
     if (o.dry_run) count(c, r.found, "object would be read\n", "objects would be read\n");
     else as_prose(c, &r);
     if (!r.found && !r.facts) {
-        cph_fail(err, CPH_NO, "nothing to ingest was found in %s%s", cli_arg(c, 0), n > 1 ? " and the other sources" : "");
-        return cph_hint(err, "a METS file, ALTO files, .txt or .jsonl files are looked for; formats are told by content");
+        cph_fail(err, CPH_NO, "nothing to ingest was found in %s%s", cli_arg(c, 0),
+                 n > 1 ? " and the other sources" : "");
+        return cph_hint(
+            err, "a METS file, ALTO files, .txt or .jsonl files are looked for; formats are told by content");
     }
     return CPH_OK;
 }
@@ -151,7 +154,7 @@ static cph_status run(cli *c, cph_err *err)
 static const cli_opt opts[] = {
     {"into", CLI_STR, CLI_RUN, "COLLECTION", NULL, "the collection's directory; made when it is not there"},
     {"sample", CLI_FLAG, CLI_IDENTITY, NULL, NULL,
-     "mark the collection as one of invented works, for which the sample rule base may decide; this is never undone"},
+     "mark the collection as one of invented works, for which the sample rule base may decide; it stays so"},
     {"checksums", CLI_CHOICE, CLI_IDENTITY, "warn|fail|off", "warn",
      "what a checksum in a METS that does not match is worth: a problem, a refused object, or nothing"},
     {"no-copy", CLI_FLAG, CLI_RUN, NULL, NULL, "keep source files where they lie, by path, size and digest"},
@@ -160,23 +163,29 @@ static const cli_opt opts[] = {
     {"max-pages", CLI_U64, CLI_IDENTITY, "N", "100000", "objects of more pages are not put in"},
     {"text-key", CLI_STR, CLI_IDENTITY, "PATH", "text", "where a JSON record has its text; a dotted path"},
     {"id-key", CLI_STR, CLI_IDENTITY, "PATH", "id", "where it has its id"},
-    {"urn-key", CLI_STR, CLI_IDENTITY, "PATH", "urn", "where it names its work; an id that starts with URN: serves too"},
+    {"urn-key", CLI_STR, CLI_IDENTITY, "PATH", "urn",
+     "where it names its work; an id that starts with URN: serves too"},
     {"title-key", CLI_STR, CLI_IDENTITY, "PATH", "title", "where it has its title"},
     {"date-key", CLI_STR, CLI_IDENTITY, "PATH", "date", "where it has its date"},
     {"lang-key", CLI_STR, CLI_IDENTITY, "PATH", "lang", "where it has its language"},
     {0}};
 
 const cli_command cmd_ingest = {
-    .name = "ingest", .args = "SOURCE...", .min_args = 1, .max_args = UINT_MAX,
+    .name = "ingest",
+    .args = "SOURCE...",
+    .min_args = 1,
+    .max_args = UINT_MAX,
     .summary = "read scans and texts into a collection",
-    .about = "Walks the sources, which are files or directories, and reads every object it finds: METS files with their "
-             "ALTO pages, folders of ALTO without a METS, plain texts, and records of JSON lines. Formats are told by "
-             "content. What the catalogue says of a work (MODS, works.jsonl) goes in as statements with their source.\n\n"
-             "An object is in whole or not at all. One that is in already costs its checksums only, so a run that was "
-             "stopped or killed is resumed by running it again. A broken page or file is recorded as a problem, with its "
-             "place and a rule id, and does not stop the run.",
+    .about = "Walks the sources, which are files or directories, and reads every object it finds: METS files "
+             "with their ALTO pages, folders of ALTO without a METS, plain texts, and records of JSON lines. "
+             "Formats are told by content. What the catalogue says of a work (MODS, works.jsonl) goes in as "
+             "statements with their source.\n\n"
+             "An object is in whole or not at all. One that is in already costs its checksums only, so a run "
+             "that was stopped or killed is resumed by running it again. A broken page or file is recorded as "
+             "a problem, with its place and a rule id, and does not stop the run.",
     .examples = "colophon ingest /scans/2026 --into library  # all objects below the directory\n"
                 "colophon ingest sample/collection --into demo/collection --sample\n"
                 "colophon ingest book-mets.xml --into library --checksums fail\n"
                 "colophon ingest /scans/2026 --dry-run  # what would be read",
-    .opts = opts, .run = run};
+    .opts = opts,
+    .run = run};

@@ -32,7 +32,8 @@ static const struct {
 
 static cph_alto_kind element(cph_str name, cph_alto_place *place)
 {
-    if (name.n == 6 && memcmp(name.p, "String", 6) == 0) return CPH_ALTO_STRING; /* nearly all are these two */
+    if (name.n == 6 && memcmp(name.p, "String", 6) == 0)
+        return CPH_ALTO_STRING; /* nearly all are these two */
     if (name.n == 2 && memcmp(name.p, "SP", 2) == 0) return CPH_ALTO_SP;
     for (size_t i = 0; i < sizeof elements / sizeof *elements; i++)
         if (name.p[0] == elements[i].name[0] && cph_str_is(name, elements[i].name)) {
@@ -175,8 +176,11 @@ static cph_str *description_field(cph_alto *r, cph_str name)
     return NULL;
 }
 
-/* Engine identity is that of the ocrProcessingStep (ALTO-15), or of ALTO 4's Processing; the last one stands. */
-static bool starts_step(cph_str name) { return cph_str_is(name, "ocrProcessingStep") || cph_str_is(name, "Processing"); }
+/* The engine is that of the ocrProcessingStep (ALTO-15), or of ALTO 4's Processing; the last one stands. */
+static bool starts_step(cph_str name)
+{
+    return cph_str_is(name, "ocrProcessingStep") || cph_str_is(name, "Processing");
+}
 
 static cph_status describe(cph_alto *r, cph_err *err)
 {
@@ -257,7 +261,8 @@ cph_status cph_alto_next(cph_alto *r, cph_alto_event *e, cph_err *err)
         if (s == CPH_END) r->truncated = r->xml.truncated;
         if (s != CPH_OK) return s;
         if (r->xml.kind == CPH_XML_TEXT) continue;
-        cph_alto_event found = {.wc = -1, .x = (double)NAN, .y = (double)NAN, .w = (double)NAN, .h = (double)NAN};
+        cph_alto_event found = {
+            .wc = -1, .x = (double)NAN, .y = (double)NAN, .w = (double)NAN, .h = (double)NAN};
         if (r->xml.kind == CPH_XML_START) s = started(r, &found, err);
         else closed(r, &found);
         if (s == CPH_END) r->truncated = r->xml.truncated; /* cut inside a String with Glyphs */

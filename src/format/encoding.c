@@ -37,11 +37,14 @@ static bool family_of(cph_str name, family *out)
     static const struct {
         const char *name;
         family is;
-    } known[] = {{"utf-8", UTF8},        {"utf8", UTF8},          {"us-ascii", UTF8},      {"ascii", UTF8},
-                 {"iso-8859-1", LATIN1}, {"iso8859-1", LATIN1},   {"latin1", LATIN1},      {"latin-1", LATIN1},
-                 {"windows-1252", WINDOWS}, {"cp1252", WINDOWS},  {"ansi", WINDOWS},
-                 {"utf-16", UTF8}, /* without a mark and readable as ASCII: it is not */
-                 {"utf-16le", UTF8},     {"utf-16be", UTF8}};
+    } known[] = {
+        {"utf-8", UTF8},           {"utf8", UTF8},
+        {"us-ascii", UTF8},        {"ascii", UTF8},
+        {"iso-8859-1", LATIN1},    {"iso8859-1", LATIN1},
+        {"latin1", LATIN1},        {"latin-1", LATIN1},
+        {"windows-1252", WINDOWS}, {"cp1252", WINDOWS},
+        {"ansi", WINDOWS},         {"utf-16", UTF8}, /* without a mark and readable as ASCII: it is not */
+        {"utf-16le", UTF8},        {"utf-16be", UTF8}};
     *out = UNSTATED;
     if (!name.n) return true;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -132,7 +135,8 @@ static family mark(cph_str *s)
     return UNSTATED;
 }
 
-cph_status cph_to_utf8(cph_str *out, cph_buf *b, cph_str bytes, const char *file, cph_encoding *how, cph_err *err)
+cph_status cph_to_utf8(cph_str *out, cph_buf *b, cph_str bytes, const char *file, cph_encoding *how,
+                       cph_err *err)
 {
     cph_encoding e = {0};
     cph_str s = bytes;
@@ -141,7 +145,8 @@ cph_status cph_to_utf8(cph_str *out, cph_buf *b, cph_str bytes, const char *file
     if (f == UNSTATED) {
         cph_str name = declared_name(s);
         if (!family_of(name, &f)) {
-            cph_fail(err, CPH_DATA, "%s: declares the encoding '%.*s', which is not read", file, CPH_FMT(name));
+            cph_fail(err, CPH_DATA, "%s: declares the encoding '%.*s', which is not read", file,
+                     CPH_FMT(name));
             return cph_hint(err, "convert it to UTF-8");
         }
     }

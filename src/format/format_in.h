@@ -16,6 +16,7 @@ static inline bool cph_xml_space(char c) { return c == ' ' || c == '\n' || c == 
  */
 cph_status cph_xml_text_of(cph_xml *x, cph_arena *a, cph_str *out, cph_err *err) CPH_MUST_USE;
 /* An attribute, decoded. */
-cph_status cph_xml_attr_text(cph_xml *x, cph_arena *a, const char *name, cph_str *out, cph_err *err) CPH_MUST_USE;
+cph_status cph_xml_attr_text(cph_xml *x, cph_arena *a, const char *name, cph_str *out,
+                             cph_err *err) CPH_MUST_USE;
 
 #endif

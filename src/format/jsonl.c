@@ -122,7 +122,8 @@ cph_status cph_jsonl_next(cph_jsonl *r, const cph_json **record, uint64_t *line,
         cph_arena_reset(&r->arena);
         cph_err e = {0};
         cph_status s = parse(r, text, &v, &e);
-        if (s != CPH_OK) return cph_fail(err, s, "%s: line %llu: %s", r->path, (unsigned long long)r->line, e.what);
+        if (s != CPH_OK)
+            return cph_fail(err, s, "%s: line %llu: %s", r->path, (unsigned long long)r->line, e.what);
         *record = v;
         return CPH_OK;
     }

@@ -96,7 +96,8 @@ static cph_status group_opens(building *b, cph_err *err)
     CPH_TRY(attr(b, "USE", &use, err));
     b->group_depth = b->x.depth;
     b->group[b->x.depth - 1] = id.n ? id : use;
-    if (!b->discarded_depth && cph_str_is_fold(use, "Discarded")) b->discarded_depth = b->x.depth; /* METS-03 */
+    if (!b->discarded_depth && cph_str_is_fold(use, "Discarded"))
+        b->discarded_depth = b->x.depth; /* METS-03 */
     return CPH_OK;
 }
 
@@ -106,8 +107,13 @@ static cph_status file_opens(building *b, cph_err *err)
     CPH_TRY(make(b, &p, sizeof(cph_mets_file), err));
     cph_mets_file *f = p;
     cph_str size;
-    const field own[] = {{"ID", &f->id}, {"MIMETYPE", &f->mimetype}, {"USE", &f->use}, {"CHECKSUM", &f->checksum},
-                         {"CHECKSUMTYPE", &f->checksum_type}, {"CREATED", &f->created}, {"SIZE", &size}};
+    const field own[] = {{"ID", &f->id},
+                         {"MIMETYPE", &f->mimetype},
+                         {"USE", &f->use},
+                         {"CHECKSUM", &f->checksum},
+                         {"CHECKSUMTYPE", &f->checksum_type},
+                         {"CREATED", &f->created},
+                         {"SIZE", &size}};
     CPH_TRY(fields(b, own, N_FIELDS(own), err));
     if (!cph_str_u64(size, &f->size)) f->size = 0;
     f->discarded = b->discarded_depth != 0;
@@ -246,7 +252,8 @@ static cph_status in_structure(building *b, cph_err *err)
 static cph_status root_opens(building *b, cph_err *err)
 {
     if (!cph_str_is_fold(b->x.name, "mets"))
-        return cph_fail(err, CPH_DATA, "%s: the root element is <%.*s>, not mets", b->x.file, CPH_FMT(b->x.name));
+        return cph_fail(err, CPH_DATA, "%s: the root element is <%.*s>, not mets", b->x.file,
+                        CPH_FMT(b->x.name));
     const field own[] = {{"OBJID", &b->m.objid}, {"TYPE", &b->m.type}, {"PROFILE", &b->m.profile},
                          {"LABEL", &b->m.label}};
     b->m.version = 1;

@@ -16,7 +16,8 @@ typedef struct building {
     cph_arena *a;
 } building;
 
-static cph_status item(building *b, cph_mods_item **list, cph_str value, cph_str type, cph_str authority, cph_err *err)
+static cph_status item(building *b, cph_mods_item **list, cph_str value, cph_str type, cph_str authority,
+                       cph_err *err)
 {
     void *p;
     CPH_TRY(cph_arena_alloc0(b->a, &p, 1, sizeof(cph_mods_item), err));
@@ -180,8 +181,9 @@ cph_status cph_mods_parse(cph_mods *out, cph_arena *a, cph_str xml, const char *
     if (s == CPH_END) s = cph_fail(err, CPH_DATA, "%s: no whole mods record", file);
     if (s != CPH_OK) return s;
     cph_mods *m = &b->m;
-    m->empty = !m->titles && !m->names && !m->languages && !m->genres && !m->identifiers && !m->places && !m->issued &&
-               !m->access && !m->publisher.n && !m->edition.n && !m->date_created.n && !m->copyright_date.n;
+    m->empty = !m->titles && !m->names && !m->languages && !m->genres && !m->identifiers && !m->places &&
+               !m->issued && !m->access && !m->publisher.n && !m->edition.n && !m->date_created.n &&
+               !m->copyright_date.n;
     *out = *m;
     return CPH_OK;
 }

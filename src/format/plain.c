@@ -43,7 +43,8 @@ static bool cut(cph_str *rest, cph_str *line)
 
 static bool ends_sentence(cph_str line)
 {
-    static const char *const closing[] = {"\"", "'", ")", "]", "\xC2\xBB", "\xC2\xAB", "\xE2\x80\x9D", "\xE2\x80\x99"};
+    static const char *const closing[] = {"\"",           "'",           ")", "]", "\xC2\xBB", "\xC2\xAB",
+                                          "\xE2\x80\x9D", "\xE2\x80\x99"};
     for (size_t i = 0; i < sizeof closing / sizeof *closing; i++)
         while (cph_str_ends(line, closing[i])) line.n -= strlen(closing[i]);
     return line.n && (strchr(".!?:", line.p[line.n - 1]) || cph_str_ends(line, "\xE2\x80\xA6"));
@@ -85,7 +86,8 @@ cph_plain_kind cph_plain_judge(cph_str text)
     if (n < 4) return CPH_PLAIN_LINES;
     uint32_t half = percentile(histogram, n, 50), most = percentile(histogram, n, 90);
     if (most <= 60 && capital * 10 >= n * 7 && open * 2 > n) return CPH_PLAIN_VERSE;
-    return half < LONGEST && (most - half) * 100 <= half * 15 && open * 2 > n ? CPH_PLAIN_WRAPPED : CPH_PLAIN_LINES;
+    return half < LONGEST && (most - half) * 100 <= half * 15 && open * 2 > n ? CPH_PLAIN_WRAPPED
+                                                                              : CPH_PLAIN_LINES;
 }
 
 /* ---- reading ---- */

@@ -26,10 +26,12 @@ static cph_format by_magic(cph_str s)
     if (cph_str_starts(s, "version https://git-lfs.github.com/spec/v1")) return CPH_FORMAT_LFS;
     if (starts(s, "\x1F\x8B", 2)) return CPH_FORMAT_GZIP;
     if (starts(s, "\x28\xB5\x2F\xFD", 4)) return CPH_FORMAT_ZSTD;
-    if (s.n >= 4 && (s.p[0] & 0xF0) == 0x50 && memcmp(s.p + 1, "\x2A\x4D\x18", 3) == 0) return CPH_FORMAT_ZSTD;
+    if (s.n >= 4 && (s.p[0] & 0xF0) == 0x50 && memcmp(s.p + 1, "\x2A\x4D\x18", 3) == 0)
+        return CPH_FORMAT_ZSTD;
     if (starts(s, "BZh", 3)) return CPH_FORMAT_BZIP2;
     if (starts(s, "PK\x03\x04", 4))
-        return holds(cph_str_sub(s, 0, 100), "mimetypeapplication/epub+zip") ? CPH_FORMAT_EPUB : CPH_FORMAT_ZIP;
+        return holds(cph_str_sub(s, 0, 100), "mimetypeapplication/epub+zip") ? CPH_FORMAT_EPUB
+                                                                             : CPH_FORMAT_ZIP;
     if (s.n >= 262 && memcmp(s.p + 257, "ustar", 5) == 0) return CPH_FORMAT_TAR;
     if (starts(s, "WARC/1.", 7)) return CPH_FORMAT_WARC;
     if (starts(s, "filedesc://", 11)) return CPH_FORMAT_ARC;
@@ -46,7 +48,8 @@ static cph_format by_root(cph_str root, cph_str s)
                  {"mods", CPH_FORMAT_MODS},  {"modsCollection", CPH_FORMAT_MODS}, {"DIDL", CPH_FORMAT_DIDL}};
     for (size_t i = 0; i < sizeof roots / sizeof *roots; i++)
         if (cph_str_is_fold(root, roots[i].name)) return roots[i].is;
-    if (cph_str_is_fold(root, "document") && (holds(s, "abbyy") || holds(s, "FineReader"))) return CPH_FORMAT_ABBYY;
+    if (cph_str_is_fold(root, "document") && (holds(s, "abbyy") || holds(s, "FineReader")))
+        return CPH_FORMAT_ABBYY;
     if (cph_str_is_fold(root, "html"))
         return holds(s, "ocr_page") || holds(s, "ocr_line") || holds(s, "ocr-system") ? CPH_FORMAT_HOCR
                                                                                        : CPH_FORMAT_HTML;
@@ -99,7 +102,8 @@ cph_format cph_sniff(cph_str head)
     char room[4 * CPH_SNIFF_BYTES];
     cph_str s = head, root;
     if (starts(s, "\xEF\xBB\xBF", 3)) s = cph_str_sub(s, 3, s.n);
-    bool little = starts(s, "\xFF\xFE", 2) || starts(s, "<\0", 2), big = starts(s, "\xFE\xFF", 2) || starts(s, "\0<", 2);
+    bool little = starts(s, "\xFF\xFE", 2) || starts(s, "<\0", 2),
+         big = starts(s, "\xFE\xFF", 2) || starts(s, "\0<", 2);
     if (little || big) { /* enough of UTF-16 to see a root element */
         size_t n = 0;
         for (size_t i = (uint8_t)s.p[0] >= 0xFE ? 2 : 0; i + 1 < s.n && n < sizeof room; i += 2) {

@@ -39,15 +39,15 @@ uint64_t cph_xml_line(const cph_xml *x)
 
 static cph_status broken(const cph_xml *x, const char *what, cph_err *err)
 {
-    return cph_fail(err, CPH_DATA, "%s: line %llu, byte %zu: %s", x->file, (unsigned long long)cph_xml_line(x),
-                    cph_xml_offset(x), what);
+    return cph_fail(err, CPH_DATA, "%s: line %llu, byte %zu: %s", x->file,
+                    (unsigned long long)cph_xml_line(x), cph_xml_offset(x), what);
 }
 
 static cph_status beyond(cph_xml *x, const char *limit, size_t value, cph_err *err)
 {
     x->limit_hit = true;
-    return cph_fail(err, CPH_NOMEM, "%s: line %llu: more than %zu %s", x->file, (unsigned long long)cph_xml_line(x),
-                    value, limit);
+    return cph_fail(err, CPH_NOMEM, "%s: line %llu: more than %zu %s", x->file,
+                    (unsigned long long)cph_xml_line(x), value, limit);
 }
 
 /* The input ends inside something. */
@@ -133,14 +133,16 @@ static cph_status bang(cph_xml *x, bool *reported, cph_err *err)
     if (starts(x, "<![CDATA[", 9) && x->depth) {
         const char *from = x->p + 9, *to = find(from, x->end, "]]>", 3);
         if (!to) return cut(x);
-        if ((size_t)(to - from) > CPH_XML_MAX_TEXT) return beyond(x, "bytes in a text node", CPH_XML_MAX_TEXT, err);
+        if ((size_t)(to - from) > CPH_XML_MAX_TEXT)
+            return beyond(x, "bytes in a text node", CPH_XML_MAX_TEXT, err);
         x->text = (cph_str){from, (size_t)(to - from)};
         x->p = to + 3;
         x->kind = CPH_XML_TEXT;
         x->cdata = *reported = true;
         return CPH_OK;
     }
-    if (cut_short(x, "<!--", 4) || cut_short(x, "<!DOCTYPE", 9) || cut_short(x, "<![CDATA[", 9)) return cut(x);
+    if (cut_short(x, "<!--", 4) || cut_short(x, "<!DOCTYPE", 9) || cut_short(x, "<![CDATA[", 9))
+        return cut(x);
     return broken(x, "'<!' starts no comment, CDATA or DOCTYPE", err);
 }
 
@@ -155,7 +157,8 @@ static cph_status close_tag(cph_xml *x, cph_err *err)
     cph_str whole = {from, (size_t)(p - from)};
     while (p < x->end && cph_xml_space(*p)) p++;
     if (p == x->end) return cut(x);
-    if (*p != '>' || !read_name(&from, x->end, &local)) return broken(x, "'</' is followed by no name and '>'", err);
+    if (*p != '>' || !read_name(&from, x->end, &local))
+        return broken(x, "'</' is followed by no name and '>'", err);
     if (!x->depth) return broken(x, "a closing tag without an opening one", err);
     if (!cph_str_eq(whole, x->open[x->depth - 1])) {
         char what[256];
@@ -177,9 +180,11 @@ static cph_status close_tag(cph_xml *x, cph_err *err)
 static cph_status read_attr(cph_xml *x, const char **at, cph_err *err)
 {
     const char *p = *at;
-    if (x->n_attrs == CPH_XML_MAX_ATTRS) return beyond(x, "attributes of one element", CPH_XML_MAX_ATTRS, err);
+    if (x->n_attrs == CPH_XML_MAX_ATTRS)
+        return beyond(x, "attributes of one element", CPH_XML_MAX_ATTRS, err);
     cph_xml_attr *a = &x->attrs[x->n_attrs];
-    if (!read_name(&p, x->end, &a->name)) return p == x->end ? cut(x) : broken(x, "a tag holds no attribute name", err);
+    if (!read_name(&p, x->end, &a->name))
+        return p == x->end ? cut(x) : broken(x, "a tag holds no attribute name", err);
     while (p < x->end && cph_xml_space(*p)) p++;
     if (p == x->end) return cut(x);
     if (*p != '=') return broken(x, "an attribute without '='", err);
@@ -192,7 +197,8 @@ static cph_status read_attr(cph_xml *x, const char **at, cph_err *err)
     while (to < x->end && *to != quote && *to != '<') to++;
     if (to == x->end) return cut(x);
     if (*to == '<') return broken(x, "'<' inside an attribute value", err);
-    if ((size_t)(to - p) > CPH_XML_MAX_VALUE) return beyond(x, "bytes in an attribute value", CPH_XML_MAX_VALUE, err);
+    if ((size_t)(to - p) > CPH_XML_MAX_VALUE)
+        return beyond(x, "bytes in an attribute value", CPH_XML_MAX_VALUE, err);
     a->value = (cph_str){p, (size_t)(to - p)};
     x->n_attrs++;
     *at = to + 1;
@@ -247,10 +253,12 @@ static cph_status text_run(cph_xml *x, bool *reported, cph_err *err)
         x->p = p;
         return x->depth ? cut(x) : CPH_OK;
     }
-    if (!x->depth) return broken(x, x->root_seen ? "text after the root element" : "text before the root element", err);
+    if (!x->depth)
+        return broken(x, x->root_seen ? "text after the root element" : "text before the root element", err);
     to = memchr(p, '<', (size_t)(x->end - p));
     if (!to) return cut(x); /* the text may go on: not complete */
-    if ((size_t)(to - x->p) > CPH_XML_MAX_TEXT) return beyond(x, "bytes in a text node", CPH_XML_MAX_TEXT, err);
+    if ((size_t)(to - x->p) > CPH_XML_MAX_TEXT)
+        return beyond(x, "bytes in a text node", CPH_XML_MAX_TEXT, err);
     x->text = (cph_str){x->p, (size_t)(to - x->p)};
     x->p = to;
     x->kind = CPH_XML_TEXT;

@@ -60,7 +60,8 @@ static claim *claim_of(building *b, cph_str id)
 {
     claim *c = id.n ? cph_claims_find(&b->want->claims, id) : NULL;
     if (!c || c->n_hits) return c;
-    for (claim *more = c; more < b->want->claims.at + b->want->claims.n && cph_str_eq(more->begin, id); more++) {
+    for (claim *more = c; more < b->want->claims.at + b->want->claims.n && cph_str_eq(more->begin, id);
+         more++) {
         more->n_hits++;
         b->out->c.areas_overlapping += more != c;
     }
@@ -97,7 +98,8 @@ static cph_status page_opens(building *b, const cph_alto_event *e)
     b->out->label = e->label;
     b->out->lang = e->lang;
     b->page_claim = claim_of(b, e->id);
-    if (!b->page_claim) b->page_claim = cph_claims_find(&b->want->claims, (cph_str){"", 0}); /* the whole file */
+    if (!b->page_claim)
+        b->page_claim = cph_claims_find(&b->want->claims, (cph_str){"", 0}); /* the whole file */
     if (b->page_claim) b->page_claim->n_hits++;
     return CPH_OK;
 }
@@ -105,7 +107,8 @@ static cph_status page_opens(building *b, const cph_alto_event *e)
 static cph_status composed_opens(building *b, const cph_alto_event *e, cph_err *err)
 {
     if (b->depth == MAX_COMPOSED)
-        return cph_fail(err, CPH_NOMEM, "%s: more than %d ComposedBlocks inside each other", b->want->file, MAX_COMPOSED);
+        return cph_fail(err, CPH_NOMEM, "%s: more than %d ComposedBlocks inside each other", b->want->file,
+                        MAX_COMPOSED);
     composed *c = &b->stack[b->depth++];
     *c = (composed){e->id, e->type, claim_of(b, e->id)};
     b->out->c.linked_composed += c->by != NULL;
@@ -218,7 +221,8 @@ static void hyphen(building *b)
     if (!b->in_line) return;
     b->line.hyp++;
     b->string_before = false;
-    if (b->r->n_tokens > b->r->lines[b->r->n_lines - 1].first_token) b->r->tokens[b->r->n_tokens - 1].hyp_element = true;
+    if (b->r->n_tokens > b->r->lines[b->r->n_lines - 1].first_token)
+        b->r->tokens[b->r->n_tokens - 1].hyp_element = true;
 }
 
 static void space(building *b)
@@ -339,7 +343,8 @@ static cph_status roles(building *b, cph_err *err)
         k->role = cph_page_role_of(b->r, i, div, b->want->page_role);
         if (k->role != CPH_ROLE_page_number || b->out->label.n || !k->n_lines) continue;
         const cph_line *l = &b->r->lines[k->first_line];
-        if (l->n_tokens == 1) CPH_TRY(cph_arena_str(&b->s->keep, &b->out->label, b->r->tokens[l->first_token].text, err));
+        if (l->n_tokens == 1)
+            CPH_TRY(cph_arena_str(&b->s->keep, &b->out->label, b->r->tokens[l->first_token].text, err));
     }
     return CPH_OK;
 }
@@ -347,10 +352,19 @@ static cph_status roles(building *b, cph_err *err)
 static cph_status encode(building *b, bool gap_mode, cph_err *err)
 {
     page_room *r = b->r;
-    cph_page page = {.blocks = r->blocks, .lines = r->lines, .tokens = r->tokens, .n_blocks = r->n_blocks,
-                     .n_lines = r->n_lines, .n_tokens = r->n_tokens, .engine = b->out->engine,
-                     .engine_version = b->out->engine_version, .ocr_date = b->out->ocr_date, .lang = b->out->lang,
-                     .gap_mode = gap_mode, .n_strings = b->strings, .n_empty = b->empty};
+    cph_page page = {.blocks = r->blocks,
+                     .lines = r->lines,
+                     .tokens = r->tokens,
+                     .n_blocks = r->n_blocks,
+                     .n_lines = r->n_lines,
+                     .n_tokens = r->n_tokens,
+                     .engine = b->out->engine,
+                     .engine_version = b->out->engine_version,
+                     .ocr_date = b->out->ocr_date,
+                     .lang = b->out->lang,
+                     .gap_mode = gap_mode,
+                     .n_strings = b->strings,
+                     .n_empty = b->empty};
     b->s->json.n = 0;
     CPH_TRY(cph_page_encode(&b->s->json, &page, err));
     return cph_arena_str(&b->s->keep, &b->out->json, cph_buf_view(&b->s->json), err);
@@ -363,7 +377,8 @@ static cph_status finish(building *b, cph_err *err)
     b->out->engine = b->alto.engine.n ? b->alto.engine : b->alto.engine_creator;
     b->out->engine_version = b->alto.engine_version;
     b->out->ocr_date = b->alto.ocr_date;
-    cph_str *texts[] = {&b->out->engine, &b->out->engine_version, &b->out->ocr_date, &b->out->lang, &b->out->label};
+    cph_str *texts[] = {&b->out->engine, &b->out->engine_version, &b->out->ocr_date, &b->out->lang,
+                        &b->out->label};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) CPH_TRY(keep_str(b, texts[i], err));
     c->strings = b->strings;
     c->empty_strings = b->empty;

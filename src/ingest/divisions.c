@@ -131,7 +131,8 @@ bool cph_role_of_div(const cph_mets_div *d, cph_role *out)
         if (role == CPH_ROLE_body && d->parent) {
             cph_role above;
             bool outer = cph_role_of_div(d->parent, &above);
-            if (outer && (above == CPH_ROLE_advertisement || above == CPH_ROLE_front || above == CPH_ROLE_back))
+            if (outer &&
+                (above == CPH_ROLE_advertisement || above == CPH_ROLE_front || above == CPH_ROLE_back))
                 role = above;
         }
         *out = role;

@@ -13,24 +13,28 @@
 
 /* ---- codes ---- */
 
-/* MARC relator codes -> roles of rights-and-provenance 2.1. Codes that make nothing (printer, owner) are absent. */
+/* MARC relator codes -> roles of rights-and-provenance 2.1. Codes that make nothing (printer, owner) are
+ * absent. */
 static const struct {
     const char *code, *role;
 } relators[] = {
-    {"aut", "author"},      {"cre", "author"},      {"dis", "author"},   {"trl", "translator"}, {"ill", "illustrator"},
-    {"art", "illustrator"}, {"drm", "illustrator"}, {"ctg", "illustrator"}, {"pht", "photographer"},
-    {"cmp", "composer"},    {"arr", "composer"},    {"lyr", "lyricist"}, {"lbt", "lyricist"},   {"edt", "notes"},
-    {"edc", "notes"},       {"com", "notes"},       {"ann", "notes"},    {"cwt", "notes"},      {"wac", "notes"},
-    {"aui", "preface"},     {"wpr", "preface"},     {"win", "preface"},  {"aft", "preface"},    {"wst", "preface"},
-    {"drt", "director"},    {"fmd", "director"},    {"aus", "screenplay"}, {"cng", "camera"},   {"ctb", "author"},
+    {"aut", "author"},       {"cre", "author"},      {"dis", "author"},      {"trl", "translator"},
+    {"ill", "illustrator"},  {"art", "illustrator"}, {"drm", "illustrator"}, {"ctg", "illustrator"},
+    {"pht", "photographer"}, {"cmp", "composer"},    {"arr", "composer"},    {"lyr", "lyricist"},
+    {"lbt", "lyricist"},     {"edt", "notes"},       {"edc", "notes"},       {"com", "notes"},
+    {"ann", "notes"},        {"cwt", "notes"},       {"wac", "notes"},       {"aui", "preface"},
+    {"wpr", "preface"},      {"win", "preface"},     {"aft", "preface"},     {"wst", "preface"},
+    {"drt", "director"},     {"fmd", "director"},    {"aus", "screenplay"},  {"cng", "camera"},
+    {"ctb", "author"},
 };
 
 /* Words of roleTerm type="text" where no code stands. */
 static const struct {
     const char *word, *code;
-} relator_words[] = {{"author", "aut"},      {"creator", "aut"},   {"forfatter", "aut"},      {"translator", "trl"},
-                     {"oversetter", "trl"},  {"illustrator", "ill"}, {"photographer", "pht"}, {"fotograf", "pht"},
-                     {"composer", "cmp"},    {"komponist", "cmp"}, {"editor", "edt"},         {"redakt\xC3\xB8r", "edt"}};
+} relator_words[] = {{"author", "aut"},       {"creator", "aut"},    {"forfatter", "aut"},
+                     {"translator", "trl"},   {"oversetter", "trl"}, {"illustrator", "ill"},
+                     {"photographer", "pht"}, {"fotograf", "pht"},   {"composer", "cmp"},
+                     {"komponist", "cmp"},    {"editor", "edt"},     {"redakt\xC3\xB8r", "edt"}};
 
 /* "" for roles that make no contribution; "author" where no role is stated (the more must be free). */
 static const char *role_of_name(const cph_mods_name *n)
@@ -49,10 +53,11 @@ static const char *role_of_name(const cph_mods_name *n)
 
 cph_str cph_language_of(cph_str stated)
 {
-    static const char *const map[][2] = {
-        {"nb", "nob"}, {"nn", "nno"}, {"no", "nor"}, {"da", "dan"}, {"sv", "swe"}, {"se", "sme"}, {"is", "isl"},
-        {"ice", "isl"}, {"fo", "fao"}, {"fi", "fin"}, {"de", "deu"}, {"ger", "deu"}, {"nl", "nld"}, {"dut", "nld"},
-        {"fr", "fra"}, {"fre", "fra"}, {"en", "eng"}, {"la", "lat"}, {"nb-NO", "nob"}, {"nn-NO", "nno"}};
+    static const char *const map[][2] = {{"nb", "nob"}, {"nn", "nno"},  {"no", "nor"},    {"da", "dan"},
+                                         {"sv", "swe"}, {"se", "sme"},  {"is", "isl"},    {"ice", "isl"},
+                                         {"fo", "fao"}, {"fi", "fin"},  {"de", "deu"},    {"ger", "deu"},
+                                         {"nl", "nld"}, {"dut", "nld"}, {"fr", "fra"},    {"fre", "fra"},
+                                         {"en", "eng"}, {"la", "lat"},  {"nb-NO", "nob"}, {"nn-NO", "nno"}};
     for (size_t i = 0; i < sizeof map / sizeof *map; i++)
         if (cph_str_is_fold(stated, map[i][0])) return cph_str_of(map[i][1]);
     return stated;
@@ -63,7 +68,8 @@ cph_str cph_language_of(cph_str stated)
 static cph_str urn_of(const cph_mods_item *ids, const char *type)
 {
     for (; ids; ids = ids->next)
-        if (cph_str_is_fold(ids->type, type) && (cph_str_starts(ids->value, "URN:") || cph_str_starts(ids->value, "urn:")))
+        if (cph_str_is_fold(ids->type, type) &&
+            (cph_str_starts(ids->value, "URN:") || cph_str_starts(ids->value, "urn:")))
             return ids->value;
     return (cph_str){0};
 }
@@ -204,7 +210,8 @@ cph_status cph_mods_to_facts(mods_facts *out, cph_arena *a, const cph_mods *m, b
 /* How much a record says of the printed work: the electronic copy's own record says little. */
 static int weight(const cph_mods *m)
 {
-    return (urn_of(m->identifiers, "urn").n ? 8 : 0) + (m->names ? 4 : 0) + (m->issued ? 2 : 0) + (m->titles ? 1 : 0);
+    return (urn_of(m->identifiers, "urn").n ? 8 : 0) + (m->names ? 4 : 0) + (m->issued ? 2 : 0) +
+           (m->titles ? 1 : 0);
 }
 
 static bool refers(const cph_mets_div *d, cph_str id)
@@ -227,8 +234,8 @@ static bool describes_whole(const cph_mets *m, cph_str id)
     return !any_reference && m->mds && cph_str_eq(m->mds->id, id);
 }
 
-cph_status cph_mods_of_mets(cph_mods *out, cph_str *xml, cph_arena *a, const cph_mets *m, const char *file, bool *found,
-                        cph_err *err)
+cph_status cph_mods_of_mets(cph_mods *out, cph_str *xml, cph_arena *a, const cph_mets *m, const char *file,
+                            bool *found, cph_err *err)
 {
     int best = -1;
     for (const cph_mets_md *md = m->mds; md; md = md->next) {

@@ -109,7 +109,8 @@ static cph_status list_dir(finder *f, cph_arena *a, const char *dir, listing *l,
 static size_t n_of(const listing *l, cph_format format)
 {
     size_t n = 0;
-    for (const entry *e = l->first; e; e = e->next) n += !e->taken && e->kind == CPH_FILE_REGULAR && e->format == format;
+    for (const entry *e = l->first; e; e = e->next)
+        n += !e->taken && e->kind == CPH_FILE_REGULAR && e->format == format;
     return n;
 }
 
@@ -189,8 +190,8 @@ static cph_status parse_mets(finder *f, cph_arena *a, const char *dir, mets_entr
     return s == CPH_NOMEM ? cph_fail(err, s, "%s: too large for the memory there is", path) : CPH_OK;
 }
 
-static cph_status tell_unnamed(finder *f, cph_arena *a, const char *dir, const unit *u, const mets_entry *all, size_t n,
-                               cph_err *err)
+static cph_status tell_unnamed(finder *f, cph_arena *a, const char *dir, const unit *u, const mets_entry *all,
+                               size_t n, cph_err *err)
 {
     resolver *r;
     void *p;
@@ -207,13 +208,15 @@ static cph_status tell_unnamed(finder *f, cph_arena *a, const char *dir, const u
         for (size_t i = 0; i < n && !named[k]; i++) named[k] = cph_str_eq(u->files[k].path, all[i].e->name);
         if (named[k]) continue;
         CPH_TRY(cph_path_in(path, cph_str_of(dir), u->files[k].path, err));
-        CPH_TRY(alone(f, path, "unnamed-file", "stands beside METS files, none of which names it; not ingested", err));
+        CPH_TRY(alone(f, path, "unnamed-file",
+                      "stands beside METS files, none of which names it; not ingested", err));
     }
     return CPH_OK;
 }
 
 /* One object a METS; two METS of one OBJID are one object, described by the one that was made last. */
-static cph_status emit_mets(finder *f, cph_arena *a, const char *dir, mets_entry *all, size_t n, unit *u, cph_err *err)
+static cph_status emit_mets(finder *f, cph_arena *a, const char *dir, mets_entry *all, size_t n, unit *u,
+                            cph_err *err)
 {
     for (size_t i = 0; i < n; i++) {
         if (all[i].taken) continue;
@@ -235,7 +238,8 @@ static cph_status emit_mets(finder *f, cph_arena *a, const char *dir, mets_entry
     return CPH_OK;
 }
 
-static cph_status mets_dir(finder *f, cph_arena *a, const char *dir, listing *l, const entry *only, cph_err *err)
+static cph_status mets_dir(finder *f, cph_arena *a, const char *dir, listing *l, const entry *only,
+                           cph_err *err)
 {
     void *p;
     file_list files = {.a = a};
@@ -255,7 +259,8 @@ static cph_status mets_dir(finder *f, cph_arena *a, const char *dir, listing *l,
     for (size_t i = 0; i < n && n > 1; i++) CPH_TRY(parse_mets(f, a, dir, &all[i], err));
     for (size_t i = 0; i < n; i++) {
         bool again = false;
-        for (size_t k = 0; k < i && all[i].m.objid.n; k++) again = again || cph_str_eq(all[k].m.objid, all[i].m.objid);
+        for (size_t k = 0; k < i && all[i].m.objid.n; k++)
+            again = again || cph_str_eq(all[k].m.objid, all[i].m.objid);
         groups += !again;
     }
     u.shared = groups > 1 || only;
@@ -277,10 +282,14 @@ static const char *const image_names[] = {".png", ".jpg", ".jpeg", ".tif", ".tif
 static const char *const page_names[] = {".xml", ".alto", ".XML", NULL};
 static const char *const json_names[] = {".jsonl", ".json", ".ndjson", ".jsonl.zst", ".json.zst", NULL};
 
-static bool is_text_name(cph_str name) { return cph_str_ends(name, ".txt") || cph_str_find(name, '.', 0) == SIZE_MAX; }
+static bool is_text_name(cph_str name)
+{
+    return cph_str_ends(name, ".txt") || cph_str_find(name, '.', 0) == SIZE_MAX;
+}
 
 /* The work that side files name for the folder: all its pages, or none. */
-static cph_status folder_urn(const finder *f, const char *dir, const file_list *files, cph_str *urn, cph_err *err)
+static cph_status folder_urn(const finder *f, const char *dir, const file_list *files, cph_str *urn,
+                             cph_err *err)
 {
     char path[CPH_PATH_MAX];
     *urn = cph_side_urn(f, cph_str_of(dir));
@@ -298,7 +307,8 @@ static cph_status alto_dir(finder *f, cph_arena *a, const char *dir, listing *l,
     bool one_mods = n_of(l, CPH_FORMAT_MODS) == 1;
     for (entry *e = l->first; e; e = e->next) {
         if (e->kind != CPH_FILE_REGULAR || e->taken) continue;
-        bool broken = (e->format == CPH_FORMAT_EMPTY || e->format == CPH_FORMAT_LFS) && named_like(e->name, page_names);
+        bool broken =
+            (e->format == CPH_FORMAT_EMPTY || e->format == CPH_FORMAT_LFS) && named_like(e->name, page_names);
         bool image = named_like(e->name, image_names);
         if (e->format == CPH_FORMAT_MODS && one_mods) {
             u.mods = e->name;
@@ -357,9 +367,11 @@ static cph_status loose_file(finder *f, const char *dir, entry *e, bool asked_fo
     e->taken = true;
     if (e->format == CPH_FORMAT_MODS) return emit_single(f, UNIT_MODS, dir, e, err);
     if (e->format == CPH_FORMAT_ALTO) return emit_single(f, UNIT_ALTO, dir, e, err);
-    if (e->format == CPH_FORMAT_JSON && (asked_for || named_like(e->name, json_names))) return json_file(f, dir, e, err);
+    if (e->format == CPH_FORMAT_JSON && (asked_for || named_like(e->name, json_names)))
+        return json_file(f, dir, e, err);
     if (e->format == CPH_FORMAT_ZSTD && named_like(e->name, json_names)) return json_file(f, dir, e, err);
-    if (e->format == CPH_FORMAT_TEXT && (asked_for || is_text_name(e->name))) return text_file(f, dir, e, err);
+    if (e->format == CPH_FORMAT_TEXT && (asked_for || is_text_name(e->name)))
+        return text_file(f, dir, e, err);
     e->taken = false;
     return CPH_OK;
 }
@@ -403,7 +415,8 @@ static cph_status visit_below(finder *f, const char *dir, const listing *l, unsi
     for (const entry *e = l->first; e; e = e->next) {
         if (e->kind != CPH_FILE_DIR || e->taken) continue;
         CPH_TRY(cph_path_in(path, cph_str_of(dir), e->name, err));
-        if (depth == MAX_DEPTH) CPH_TRY(alone(f, path, "too-deep", "more than 64 directories inside each other", err));
+        if (depth == MAX_DEPTH)
+            CPH_TRY(alone(f, path, "too-deep", "more than 64 directories inside each other", err));
         else CPH_TRY(visit(f, path, depth + 1, err));
     }
     return CPH_OK;
@@ -460,7 +473,8 @@ static cph_status single_source(finder *f, const char *source, cph_err *err)
         s = cph_side_works(f, &a, cph_str_of(dir), e->name, err);
     }
     if (s == CPH_OK && asked && !asked->taken)
-        s = asked->format == CPH_FORMAT_METS ? mets_dir(f, &a, dir, &l, asked, err) : loose_file(f, dir, asked, true, err);
+        s = asked->format == CPH_FORMAT_METS ? mets_dir(f, &a, dir, &l, asked, err)
+                                             : loose_file(f, dir, asked, true, err);
     if (s == CPH_OK && asked && !asked->taken)
         s = alone(f, source, "not-ingested", cph_format_name(asked->format), err);
     f->n_named = f->n_evidence = 0;

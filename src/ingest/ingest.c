@@ -22,9 +22,15 @@
 
 void cph_ingest_opts_init(cph_ingest_opts *o)
 {
-    *o = (cph_ingest_opts){.checksums = CPH_CHECKSUMS_WARN, .max_file_bytes = (uint64_t)2 << 30, .max_pages = 100000,
-                           .text_key = CPH_STR("text"), .id_key = CPH_STR("id"), .urn_key = CPH_STR("urn"),
-                           .title_key = CPH_STR("title"), .date_key = CPH_STR("date"), .lang_key = CPH_STR("lang")};
+    *o = (cph_ingest_opts){.checksums = CPH_CHECKSUMS_WARN,
+                           .max_file_bytes = (uint64_t)2 << 30,
+                           .max_pages = 100000,
+                           .text_key = CPH_STR("text"),
+                           .id_key = CPH_STR("id"),
+                           .urn_key = CPH_STR("urn"),
+                           .title_key = CPH_STR("title"),
+                           .date_key = CPH_STR("date"),
+                           .lang_key = CPH_STR("lang")};
 }
 
 typedef struct batch {
@@ -138,7 +144,8 @@ static cph_status log_event(batch *b, cph_err *err)
     cph_jw_end(&w);
     cph_status s = cph_jw_done(&w, err);
     if (s == CPH_OK && sum.added)
-        s = cph_buf_printf(&payload, err, "{\"objects\":%llu,\"pages\":%llu,\"problems\":%llu,\"words\":%llu}",
+        s = cph_buf_printf(&payload, err,
+                           "{\"objects\":%llu,\"pages\":%llu,\"problems\":%llu,\"words\":%llu}",
                            (unsigned long long)sum.added, (unsigned long long)sum.pages,
                            (unsigned long long)sum.problems, (unsigned long long)sum.words);
     if (s == CPH_OK && sum.added)
@@ -174,8 +181,11 @@ static cph_status flush(batch *b, cph_err *err)
 
 static cph_status take(void *ctx, const unit *u, cph_err *err)
 {
-    static const char *const profiles[] = {[UNIT_METS] = "mets", [UNIT_ALTO] = "alto-folder", [UNIT_TEXT] = "text",
-                                           [UNIT_JSONL] = "jsonl", [UNIT_MODS] = "mods"};
+    static const char *const profiles[] = {[UNIT_METS] = "mets",
+                                           [UNIT_ALTO] = "alto-folder",
+                                           [UNIT_TEXT] = "text",
+                                           [UNIT_JSONL] = "jsonl",
+                                           [UNIT_MODS] = "mods"};
     batch *b = ctx;
     const cph_ingest_opts *o = b->r->opts;
     char path[CPH_PATH_MAX];
@@ -241,7 +251,8 @@ static cph_status check_sources(const char *const *sources, size_t n, cph_err *e
     if (!n) return cph_fail(err, CPH_USAGE, "no source is named");
     for (size_t i = 0; i < n; i++) {
         cph_file_kind kind = cph_file_kind_of(sources[i]);
-        if (access(sources[i], kind == CPH_FILE_DIR ? R_OK | X_OK : R_OK) != 0) return cph_fail_errno(err, "%s", sources[i]);
+        if (access(sources[i], kind == CPH_FILE_DIR ? R_OK | X_OK : R_OK) != 0)
+            return cph_fail_errno(err, "%s", sources[i]);
         if (kind == CPH_FILE_OTHER)
             return cph_fail(err, CPH_USAGE, "%s: is neither a file nor a directory", sources[i]);
     }

@@ -44,8 +44,8 @@ typedef struct problems {
     cph_arena *a; /* texts */
 } problems;
 
-cph_status cph_problems_add(problems *p, cph_str file, cph_str place, const char *rule, cph_err *err, const char *fmt, ...)
-    CPH_PRINTF(6, 7) CPH_MUST_USE;
+cph_status cph_problems_add(problems *p, cph_str file, cph_str place, const char *rule, cph_err *err,
+                            const char *fmt, ...) CPH_PRINTF(6, 7) CPH_MUST_USE;
 void cph_problems_release(problems *p);
 
 /* ---- counts: what Appendix B asks of an object ---- */
@@ -77,7 +77,8 @@ typedef struct type_counts {
     uint64_t n[MAX_TYPES];
     size_t used;
 } type_counts;
-cph_status cph_type_counts_add(type_counts *t, cph_arena *a, cph_str name, uint64_t n, cph_err *err) CPH_MUST_USE;
+cph_status cph_type_counts_add(type_counts *t, cph_arena *a, cph_str name, uint64_t n,
+                               cph_err *err) CPH_MUST_USE;
 
 /* Hyphen halves of one page as the next one must know them. */
 typedef struct halves {
@@ -100,14 +101,16 @@ typedef struct claims {
     size_t n;
 } claims;
 
-cph_status cph_claims_make(claims *out, cph_arena *a, const cph_mets *m, counts *c, cph_err *err) CPH_MUST_USE;
+cph_status cph_claims_make(claims *out, cph_arena *a, const cph_mets *m, counts *c,
+                           cph_err *err) CPH_MUST_USE;
 /* The claims of one file. */
 claims cph_claims_of_file(const claims *all, cph_str file_id);
 /* The first claimant of an element, or NULL. */
 claim *cph_claims_find(const claims *of_file, cph_str begin);
 /* Which structMap is of this type and leads to text; NULL when none does. */
 const cph_mets_map *cph_map_of_type(const cph_mets *m, const char *type);
-cph_str cph_div_key(cph_arena *a, const cph_mets_div *d, cph_err *err, cph_status *s); /* its ID, or "#number" */
+cph_str cph_div_key(cph_arena *a, const cph_mets_div *d, cph_err *err,
+                    cph_status *s); /* its ID, or "#number" */
 bool cph_role_of_div(const cph_mets_div *d, cph_role *out);
 
 /* ---- one page under way ---- */
@@ -153,7 +156,8 @@ typedef struct page_want {
     cph_role page_role;  /* body, or what the physical division's type says (TOCPAGE, TITLE_PAGE) */
 } page_want;
 /* Reads ALTO; results live in s->keep. CPH_DATA only where nothing can be read at all. */
-cph_status cph_alto_page_read(page_result *out, scratch *s, cph_str utf8, const page_want *want, cph_err *err) CPH_MUST_USE;
+cph_status cph_alto_page_read(page_result *out, scratch *s, cph_str utf8, const page_want *want,
+                              cph_err *err) CPH_MUST_USE;
 /* One page of plain text, as paragraphs of lines (plain.h decides which). */
 typedef struct text_page {
     cph_str json;
@@ -161,8 +165,8 @@ typedef struct text_page {
     uint32_t lines, blocks;
 } text_page;
 typedef cph_status (*text_page_fn)(void *ctx, const text_page *page, cph_err *err);
-cph_status cph_text_pages_read(scratch *s, cph_str utf8, bool lines_are_paragraphs, text_page_fn each, void *ctx,
-                           cph_err *err) CPH_MUST_USE;
+cph_status cph_text_pages_read(scratch *s, cph_str utf8, bool lines_are_paragraphs, text_page_fn each,
+                               void *ctx, cph_err *err) CPH_MUST_USE;
 
 /* ---- files of an object ---- */
 
@@ -189,7 +193,8 @@ uint32_t cph_resolve(const resolver *r, const cph_mets *m, const cph_mets_file *
 bool cph_is_text_candidate(const cph_mets_file *f);
 bool cph_is_image(const cph_mets_file *f);
 /* Digest, size, format, checksum against what is stated. A file that cannot be read has a fault. */
-cph_status cph_file_hash(object_file *f, scratch *s, const unit *u, const cph_ingest_opts *opts, cph_err *err) CPH_MUST_USE;
+cph_status cph_file_hash(object_file *f, scratch *s, const unit *u, const cph_ingest_opts *opts,
+                         cph_err *err) CPH_MUST_USE;
 
 /* ---- one object ---- */
 
@@ -216,13 +221,16 @@ struct run {
 };
 
 /* `parallel`: pages may go to the pool (the caller is no task of it). */
-cph_status cph_object_read(run *r, const unit *u, outcome *o, unsigned worker, bool parallel, cph_err *err) CPH_MUST_USE;
-cph_status cph_text_object_read(run *r, const unit *u, outcome *o, unsigned worker, cph_err *err) CPH_MUST_USE;
-cph_status cph_jsonl_objects_read(run *r, const unit *u, outcome *o, unsigned worker, cph_err *err) CPH_MUST_USE;
+cph_status cph_object_read(run *r, const unit *u, outcome *o, unsigned worker, bool parallel,
+                           cph_err *err) CPH_MUST_USE;
+cph_status cph_text_object_read(run *r, const unit *u, outcome *o, unsigned worker,
+                                cph_err *err) CPH_MUST_USE;
+cph_status cph_jsonl_objects_read(run *r, const unit *u, outcome *o, unsigned worker,
+                                  cph_err *err) CPH_MUST_USE;
 cph_status cph_mods_file_read(run *r, const unit *u, outcome *o, unsigned worker, cph_err *err) CPH_MUST_USE;
 /* Puts a problem that belongs to no object into the collection. */
-cph_status cph_problem_alone(run *r, outcome *o, cph_str file, cph_str place, const char *rule, cph_str sentence,
-                         cph_err *err) CPH_MUST_USE;
+cph_status cph_problem_alone(run *r, outcome *o, cph_str file, cph_str place, const char *rule,
+                             cph_str sentence, cph_err *err) CPH_MUST_USE;
 /*
  * Adds an object, its facts before it: facts repeat without harm, so that a killed run leaves no object
  * whose facts are missing. `fact` empty: none. Counts what came of it.
@@ -230,7 +238,8 @@ cph_status cph_problem_alone(run *r, outcome *o, cph_str file, cph_str place, co
 cph_status cph_object_put(run *r, outcome *o, const cph_object_record *rec, cph_str fact_source, cph_str fact,
                       cph_err *err) CPH_MUST_USE;
 /* True when the object is in already; counted as known. */
-cph_status cph_object_known(run *r, outcome *o, const cph_object_record *rec, bool *known, cph_err *err) CPH_MUST_USE;
+cph_status cph_object_known(run *r, outcome *o, const cph_object_record *rec, bool *known,
+                            cph_err *err) CPH_MUST_USE;
 
 /* ---- facts ---- */
 
@@ -239,10 +248,11 @@ typedef struct mods_facts {
     cph_str language; /* ISO 639-3 as mapped, or as stated */
 } mods_facts;
 /* What a MODS says, as facts (readers-and-corpus 14; rights-and-provenance 2.1). */
-cph_status cph_mods_to_facts(mods_facts *out, cph_arena *a, const cph_mods *m, bool newspaper, cph_err *err) CPH_MUST_USE;
+cph_status cph_mods_to_facts(mods_facts *out, cph_arena *a, const cph_mods *m, bool newspaper,
+                             cph_err *err) CPH_MUST_USE;
 /* The record of a METS that describes the printed work; NULL when there is none. */
-cph_status cph_mods_of_mets(cph_mods *out, cph_str *xml, cph_arena *a, const cph_mets *m, const char *file, bool *found,
-                        cph_err *err) CPH_MUST_USE;
+cph_status cph_mods_of_mets(cph_mods *out, cph_str *xml, cph_arena *a, const cph_mets *m, const char *file,
+                            bool *found, cph_err *err) CPH_MUST_USE;
 bool cph_mets_is_newspaper(const cph_mets *m, const cph_mods *mods);
 cph_str cph_language_of(cph_str stated); /* nb -> nob, ger -> deu, no -> nor; else as stated */
 void cph_mods_write(cph_jw *w, const cph_mods *m); /* as found, for meta_json */

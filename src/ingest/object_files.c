@@ -71,7 +71,10 @@ static uint32_t find_path(const resolver *r, cph_str path)
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* file:, %20, back-slashes and leading ./ taken off; into out[CPH_PATH_MAX]. */
@@ -95,7 +98,8 @@ static cph_str plain_path(cph_str href, char *out)
     return path;
 }
 
-/* URN:...:no-nb_<objid>_<nnn>: image and ALTO share it, so the base name comes from OBJID, number and kind (METS-05). */
+/* URN:...:no-nb_<objid>_<nnn>: image and ALTO share it, so the base name comes from OBJID, number and kind
+ * (METS-05). */
 static uint32_t resolve_urn(const resolver *r, const cph_mets *m, const cph_mets_file *f)
 {
     static const char *const text_ends[] = {".xml", NULL};
@@ -111,7 +115,8 @@ static uint32_t resolve_urn(const resolver *r, const cph_mets *m, const cph_mets
     for (; *ends; ends++) {
         const cph_str stems[2] = {m->objid, base};
         for (int i = 0; i < 2; i++) {
-            cph_str end = cph_str_of(*ends), sep = i == 0 ? CPH_STR("_") : CPH_STR(""), num = i == 0 ? tail : CPH_STR("");
+            cph_str end = cph_str_of(*ends), sep = i == 0 ? CPH_STR("_") : CPH_STR(""),
+                    num = i == 0 ? tail : CPH_STR("");
             if (!stems[i].n || stems[i].n + sep.n + num.n + end.n > sizeof name) continue;
             size_t n = 0;
             const cph_str parts[4] = {stems[i], sep, num, end};
@@ -149,8 +154,8 @@ bool cph_is_text_candidate(const cph_mets_file *f)
 {
     static const char *const types[] = {"text/xml", "application/xml", "application/alto+xml",
                                         "application/vnd.prima.page+xml", "text/vnd.hocr+html", NULL};
-    static const char *const groups[] = {"ALTOGRP", "ALTOFiles", "Fulltext", "Text", "TextGroup", "content", "layout",
-                                         "BROWSINGGRP", NULL};
+    static const char *const groups[] = {"ALTOGRP", "ALTOFiles", "Fulltext",    "Text", "TextGroup",
+                                         "content", "layout",    "BROWSINGGRP", NULL};
     if (f->discarded || !f->has_location || cph_is_image(f)) return false;
     for (size_t i = 0; types[i]; i++)
         if (cph_str_is_fold(f->mimetype, types[i])) return true;

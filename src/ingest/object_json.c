@@ -10,7 +10,7 @@
 
 /* ---- counts ---- */
 
-/* Halves that no page could pair: part 1 at the end of one, part 2 at the start of a later one (section 17). */
+/* Halves that no page could pair: part 1 ends one page, part 2 begins a later one (section 17). */
 static void pair_over_breaks(object *x)
 {
     bool open = false;

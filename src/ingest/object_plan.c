@@ -75,7 +75,8 @@ static cph_status missing(object *x, const cph_mets_file *f, bool text, cph_err 
         return CPH_OK;
     }
     return cph_problems_add(&x->told, f->href, f->id, "file-missing", err,
-                        "METS-04: the METS names %.*s, which is not in the object's directory", CPH_FMT(f->href));
+                            "METS-04: the METS names %.*s, which is not in the object's directory",
+                            CPH_FMT(f->href));
 }
 
 static cph_status take_files(planning *p, const resolver *r, bool *named, cph_err *err)
@@ -108,18 +109,23 @@ static cph_role role_of_page_type(cph_str type)
 }
 
 /* METS-06: of two texts of one page the one made last; never both. */
-static bool later(const by_file_id *a, const by_file_id *b) { return cph_str_cmp(a->mets->created, b->mets->created) > 0; }
+static bool later(const by_file_id *a, const by_file_id *b)
+{
+    return cph_str_cmp(a->mets->created, b->mets->created) > 0;
+}
 
 static void plan_div(planning *p, const cph_mets_div *d)
 {
-    page_plan page = {.text = NO_FILE, .image = NO_FILE, .label = d->orderlabel, .role = role_of_page_type(d->type)};
+    page_plan page = {
+        .text = NO_FILE, .image = NO_FILE, .label = d->orderlabel, .role = role_of_page_type(d->type)};
     const by_file_id *text = NULL;
     for (const cph_mets_area *area = d->areas; area; area = area->next) {
         const by_file_id *f = file_of(p, area->file_id);
         if (!f) continue;
         bool is_text = strcmp(p->x->files[f->file].role, "text") == 0;
         if (is_text && (!text || later(f, text))) text = f;
-        if (!is_text && page.image == NO_FILE && strcmp(p->x->files[f->file].role, "image") == 0) page.image = f->file;
+        if (!is_text && page.image == NO_FILE && strcmp(p->x->files[f->file].role, "image") == 0)
+            page.image = f->file;
         p->planned[f->file] = true;
     }
     if (text) page.text = text->file;
@@ -147,8 +153,9 @@ static cph_status plan_pages(planning *p, cph_err *err)
     }
     if (!unplaced) return CPH_OK;
     return cph_problems_add(&x->told, x->u->main, (cph_str){"", 0}, "METS-11", err,
-                        map ? "%u text files stand in no physical division; they follow the others"
-                            : "no physical structMap: %u pages stand in the order of the file section", unplaced);
+                            map ? "%u text files stand in no physical division; they follow the others"
+                                : "no physical structMap: %u pages stand in the order of the file section",
+                            unplaced);
 }
 
 static cph_status tell_unnamed(object *x, const bool *named, cph_err *err)

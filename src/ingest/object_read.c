@@ -64,7 +64,8 @@ static cph_status tell_files(object *x, bool *refuse, cph_err *err)
         if (f->listed == NO_FILE) continue;
         if (f->fault.n) {
             f->listed = NO_FILE;
-            CPH_TRY(cph_problems_add(&x->told, f->path, (cph_str){"", 0}, "file-unreadable", err, "%.*s", CPH_FMT(f->fault)));
+            CPH_TRY(cph_problems_add(&x->told, f->path, (cph_str){"", 0}, "file-unreadable", err, "%.*s",
+                                     CPH_FMT(f->fault)));
             continue;
         }
         if (f->format == CPH_FORMAT_LFS || f->format == CPH_FORMAT_EMPTY) continue; /* told with the page */
@@ -93,8 +94,12 @@ static cph_status source_files(object *x, cph_object_record *rec, cph_err *err)
         CPH_TRY(cph_arena_str(x->a, &from, cph_str_of(full), err));
         if (f->id.n && ((bool *)seen)[f->listed]) continue; /* one file under two ids (METS-02) */
         if (f->id.n) ((bool *)seen)[f->listed] = true;
-        out[n++] = (cph_source_file){.path = f->path, .from = from.p, .sha256 = f->sha256, .bytes = f->n_bytes,
-                                     .checksum_state = cph_str_of(f->checksum_state), .role = cph_str_of(f->role),
+        out[n++] = (cph_source_file){.path = f->path,
+                                     .from = from.p,
+                                     .sha256 = f->sha256,
+                                     .bytes = f->n_bytes,
+                                     .checksum_state = cph_str_of(f->checksum_state),
+                                     .role = cph_str_of(f->role),
                                      .by_reference = x->r->opts->no_copy};
     }
     rec->files = out;
@@ -123,7 +128,8 @@ static cph_status page_task(void *arg, size_t task, unsigned worker, cph_err *er
     if (st == CPH_OK) st = cph_file_read(full, x->r->opts->max_file_bytes, &s->file, &why);
     if (st == CPH_OK) st = cph_to_utf8(&utf8, &s->utf8, cph_buf_view(&s->file), full, &how, &why);
     if (st == CPH_OK) {
-        page_want want = {.file = full, .claims = cph_claims_of_file(&x->claims, f->id), .page_role = p->role};
+        page_want want = {
+            .file = full, .claims = cph_claims_of_file(&x->claims, f->id), .page_role = p->role};
         st = cph_alto_page_read(&p->result, s, utf8, &want, &why);
     }
     if (st == CPH_NOMEM) return cph_fail(err, st, "%s", why.what);
@@ -142,7 +148,8 @@ static cph_status tell_format(object *x, const object_file *f, cph_str place, cp
 {
     if (f->format == CPH_FORMAT_LFS)
         return cph_problems_add(&x->told, f->path, place, "lfs-pointer", err,
-                            "a Git LFS pointer of %llu bytes stands where the page should", (unsigned long long)f->n_bytes);
+                                "a Git LFS pointer of %llu bytes stands where the page should",
+                                (unsigned long long)f->n_bytes);
     if (f->format == CPH_FORMAT_EMPTY)
         return cph_problems_add(&x->told, f->path, place, "empty", err, "the file has no bytes");
     return cph_problems_add(&x->told, f->path, place, "METS-01", err, "is %s, not ALTO: no text was read",
@@ -162,21 +169,24 @@ static cph_status tell_page(object *x, size_t i, cph_err *err)
     const object_file *f = &x->files[p->text];
     if (f->format != CPH_FORMAT_ALTO) return tell_format(x, f, at, err);
     if (p->result.fault.n)
-        CPH_TRY(cph_problems_add(&x->told, f->path, at, p->read ? "malformed" : "page-unreadable", err, "%.*s",
-                             CPH_FMT(p->result.fault)));
+        CPH_TRY(cph_problems_add(&x->told, f->path, at, p->read ? "malformed" : "page-unreadable", err,
+                                 "%.*s", CPH_FMT(p->result.fault)));
     if (p->result.truncated)
         CPH_TRY(cph_problems_add(&x->told, f->path, at, "truncated", err,
                              "ALTO-14: the file ends inside an element; its %llu complete lines were read",
                              (unsigned long long)p->result.c.lines));
     if (p->guessed)
-        CPH_TRY(cph_problems_add(&x->told, f->path, at, "encoding-guessed", err, "neither declared nor UTF-8: read as Windows-1252"));
-    if (p->lied) CPH_TRY(cph_problems_add(&x->told, f->path, at, "encoding-lied", err, "declares Latin-1 and is UTF-8"));
+        CPH_TRY(cph_problems_add(&x->told, f->path, at, "encoding-guessed", err,
+                                 "neither declared nor UTF-8: read as Windows-1252"));
+    if (p->lied)
+        CPH_TRY(
+            cph_problems_add(&x->told, f->path, at, "encoding-lied", err, "declares Latin-1 and is UTF-8"));
     if (p->n_replaced)
-        CPH_TRY(cph_problems_add(&x->told, f->path, at, "encoding-broken", err, "%llu invalid sequences became U+FFFD",
-                             (unsigned long long)p->n_replaced));
+        CPH_TRY(cph_problems_add(&x->told, f->path, at, "encoding-broken", err,
+                                 "%llu invalid sequences became U+FFFD", (unsigned long long)p->n_replaced));
     if (p->result.n_pages > 1)
-        CPH_TRY(cph_problems_add(&x->told, f->path, at, "several-pages", err, "%zu Page elements in one file are read as one page",
-                             p->result.n_pages));
+        CPH_TRY(cph_problems_add(&x->told, f->path, at, "several-pages", err,
+                                 "%zu Page elements in one file are read as one page", p->result.n_pages));
     return CPH_OK;
 }
 
@@ -187,8 +197,10 @@ static cph_status page_records(object *x, cph_object_record *rec, cph_err *err)
     cph_page_record *out = p;
     for (size_t i = 0; i < x->n_pages; i++) {
         const page_plan *plan = &x->pages[i];
-        out[i] = (cph_page_record){.order = (uint32_t)i + 1, .label = plan->label.n ? plan->label : plan->result.label,
-                                   .width = plan->result.width, .height = plan->result.height,
+        out[i] = (cph_page_record){.order = (uint32_t)i + 1,
+                                   .label = plan->label.n ? plan->label : plan->result.label,
+                                   .width = plan->result.width,
+                                   .height = plan->result.height,
                                    .lines_json = plan->result.json};
         if (plan->text != NO_FILE && x->files[plan->text].listed != NO_FILE)
             out[i].text_file = x->files[plan->text].sha256;
@@ -230,8 +242,8 @@ static cph_status plan_mets(object *x, cph_err *err)
     for (const cph_mets_map *map = x->mets.maps; map; map = map->next)
         for (const cph_mets_div *d = map->root; d; d = d->next)
             if (d->mptr.n)
-                CPH_TRY(cph_problems_add(&x->told, x->u->main, d->id, "METS-18", err, "points to another METS: %.*s",
-                                     CPH_FMT(d->mptr)));
+                CPH_TRY(cph_problems_add(&x->told, x->u->main, d->id, "METS-18", err,
+                                         "points to another METS: %.*s", CPH_FMT(d->mptr)));
     CPH_TRY(cph_mods_of_mets(&x->mods, &record, x->a, &x->mets, x->u->main.p, &x->has_mods, err));
     if (x->has_mods) {
         char hex[CPH_HEX_DIGEST];
@@ -253,7 +265,8 @@ static cph_status mods_beside(object *x, cph_err *err)
     if (s == CPH_OK) s = cph_mods_parse(&x->mods, x->a, xml, x->u->mods.p, &why);
     if (s == CPH_NOMEM) return cph_fail(err, s, "%s", why.what);
     if (s != CPH_OK)
-        return cph_problems_add(&x->told, x->u->mods, (cph_str){"", 0}, "mods-unreadable", err, "%s", why.what);
+        return cph_problems_add(&x->told, x->u->mods, (cph_str){"", 0}, "mods-unreadable", err, "%s",
+                                why.what);
     x->has_mods = true;
     return cph_arena_str(x->a, &x->mods_sha, cph_str_of(hex), err);
 }
@@ -261,7 +274,8 @@ static cph_status mods_beside(object *x, cph_err *err)
 static cph_status facts(object *x, cph_err *err)
 {
     if (x->has_mods)
-        CPH_TRY(cph_mods_to_facts(&x->facts, x->a, &x->mods, cph_mets_is_newspaper(x->has_mets ? &x->mets : NULL, &x->mods), err));
+        CPH_TRY(cph_mods_to_facts(&x->facts, x->a, &x->mods,
+                                  cph_mets_is_newspaper(x->has_mets ? &x->mets : NULL, &x->mods), err));
     x->work_urn = x->facts.urn.n ? x->facts.urn : x->u->urn;
     return CPH_OK;
 }
@@ -316,10 +330,12 @@ static cph_status read_object(object *x, bool parallel, cph_err *err)
     CPH_TRY(tell_files(x, &refuse, err));
     if (refuse) {
         x->o->refused++;
-        return cph_problem_alone(x->r, x->o, x->source_id, (cph_str){"", 0}, "METS-07",
-                             CPH_STR("checksums do not match; the object was not put in (--checksums=fail)"), err);
+        return cph_problem_alone(
+            x->r, x->o, x->source_id, (cph_str){"", 0}, "METS-07",
+            CPH_STR("checksums do not match; the object was not put in (--checksums=fail)"), err);
     }
-    cph_object_record rec = {.source_id = x->source_id, .profile = cph_str_of(profile_of(x)), .work_urn = x->work_urn};
+    cph_object_record rec = {
+        .source_id = x->source_id, .profile = cph_str_of(profile_of(x)), .work_urn = x->work_urn};
     CPH_TRY(source_files(x, &rec, err));
     CPH_TRY(cph_object_known(x->r, x->o, &rec, &known, err));
     if (known) return CPH_OK;
@@ -341,8 +357,8 @@ cph_status cph_object_read(run *r, const unit *u, outcome *o, unsigned worker, b
     cph_problems_release(&x->told);
     if (st == CPH_DATA || st == CPH_NOMEM) { /* of this object alone: LAW-2 */
         o->refused++;
-        return cph_problem_alone(r, o, u->main.n ? u->main : u->dir, (cph_str){"", 0}, "object-unreadable", cph_str_of(why.what),
-                             err);
+        return cph_problem_alone(r, o, u->main.n ? u->main : u->dir, (cph_str){"", 0}, "object-unreadable",
+                                 cph_str_of(why.what), err);
     }
     if (st != CPH_OK && err) *err = why;
     return st;

@@ -74,8 +74,8 @@ static void by_place(const page_room *r, uint32_t i, counts *c)
     const block_note *n = &r->notes[i];
     uint64_t *blocks[CPH_N_PLACES] = {&c->blocks_print, &c->blocks_top, &c->blocks_left, &c->blocks_right,
                                       &c->blocks_bottom};
-    uint64_t *strings[CPH_N_PLACES] = {&c->strings_print, &c->strings_top, &c->strings_left, &c->strings_right,
-                                       &c->strings_bottom};
+    uint64_t *strings[CPH_N_PLACES] = {&c->strings_print, &c->strings_top, &c->strings_left,
+                                       &c->strings_right, &c->strings_bottom};
     *(n->in_composed ? &c->blocks_composed : blocks[k->place]) += 1;
     *(n->in_composed ? &c->strings_composed : strings[k->place]) += n->strings;
     if (n->linked) {

@@ -38,7 +38,8 @@ bool cph_is_page_number(cph_str text)
         if (text.p[i] >= '0' && text.p[i] <= '9') digits++;
         else if (strchr("ivxlcdmIVXLCDM", text.p[i])) roman++;
         else if (!strchr("()[]-.* ", text.p[i])) {
-            if (strncmp(text.p + i, "\xE2\x80\x94", 3) != 0 && strncmp(text.p + i, "\xE2\x80\x93", 3) != 0) return false;
+            if (strncmp(text.p + i, "\xE2\x80\x94", 3) != 0 && strncmp(text.p + i, "\xE2\x80\x93", 3) != 0)
+                return false;
             i += 2; /* an em or en dash */
         }
     }
@@ -81,7 +82,8 @@ static bool role_of_tags(const page_room *r, cph_str tagrefs, cph_role *out)
     cph_str one;
     while (tagrefs.n && cph_str_split(&tagrefs, ' ', &one))
         for (uint32_t i = 0; one.n && i + 2 < r->n_tags; i += 3)
-            if (cph_str_eq(r->tags[i], one) && (cph_role_of_word(r->tags[i + 1], out) || cph_role_of_word(r->tags[i + 2], out)))
+            if (cph_str_eq(r->tags[i], one) &&
+                (cph_role_of_word(r->tags[i + 1], out) || cph_role_of_word(r->tags[i + 2], out)))
                 return true;
     return false;
 }
@@ -100,7 +102,8 @@ cph_role cph_page_role_of(const page_room *r, uint32_t block, const cph_mets_div
     if (div) return CPH_ROLE_body;
     if (k->place == CPH_PLACE_print) return page_role;
     cph_str text = short_text(r, k, room);
-    if (k->place == CPH_PLACE_bottom && is_signature(text) && !cph_is_page_number(text)) return CPH_ROLE_signature;
+    if (k->place == CPH_PLACE_bottom && is_signature(text) && !cph_is_page_number(text))
+        return CPH_ROLE_signature;
     if (cph_is_page_number(text)) return CPH_ROLE_page_number;
     bool side = k->place == CPH_PLACE_left || k->place == CPH_PLACE_right;
     return side ? CPH_ROLE_marginalia : CPH_ROLE_running_head;

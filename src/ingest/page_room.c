@@ -140,7 +140,8 @@ static bool keys_of_chains(page_room *r)
             if (heads_only && r->notes[i].position) continue;
             for (uint32_t at = i; r->notes[at].sort_key == UINT32_MAX;) {
                 r->notes[at].sort_key = key++;
-                const id_index *to = r->notes[at].idnext.n ? lookup(r->ids, r->n_ids, r->notes[at].idnext) : NULL;
+                const id_index *to =
+                    r->notes[at].idnext.n ? lookup(r->ids, r->n_ids, r->notes[at].idnext) : NULL;
                 if (to) at = to->block;
             }
         }

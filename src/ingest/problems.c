@@ -14,7 +14,8 @@
 #define MAX_PROBLEMS 100000
 #define MAX_TOLD 20
 
-cph_status cph_problems_add(problems *p, cph_str file, cph_str place, const char *rule, cph_err *err, const char *fmt, ...)
+cph_status cph_problems_add(problems *p, cph_str file, cph_str place, const char *rule, cph_err *err,
+                            const char *fmt, ...)
 {
     char text[1024];
     va_list args;
@@ -23,7 +24,8 @@ cph_status cph_problems_add(problems *p, cph_str file, cph_str place, const char
     va_end(args);
     cph_str sentence = {text, n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1};
     sentence.n = cph_utf8_check(sentence.p, sentence.n);
-    if (p->n == MAX_PROBLEMS) return cph_fail(err, CPH_NOMEM, "more than %d problems in one object", MAX_PROBLEMS);
+    if (p->n == MAX_PROBLEMS)
+        return cph_fail(err, CPH_NOMEM, "more than %d problems in one object", MAX_PROBLEMS);
     if (p->n == p->cap) {
         size_t cap = p->cap ? p->cap * 2 : 16;
         void *at = p->at;
@@ -149,8 +151,8 @@ static void tell(run *r, const cph_problem *p)
             CPH_FMT(p->rule), CPH_FMT(p->sentence));
 }
 
-cph_status cph_problem_alone(run *r, outcome *o, cph_str file, cph_str place, const char *rule, cph_str sentence,
-                         cph_err *err)
+cph_status cph_problem_alone(run *r, outcome *o, cph_str file, cph_str place, const char *rule,
+                             cph_str sentence, cph_err *err)
 {
     cph_problem p = {.file = file, .place = place, .rule = cph_str_of(rule), .sentence = sentence};
     cph_outcome_count(o, p.rule, 1);
@@ -179,10 +181,12 @@ cph_status cph_object_known(run *r, outcome *o, const cph_object_record *rec, bo
 static cph_status refused(run *r, outcome *o, const cph_object_record *rec, const cph_err *why, cph_err *err)
 {
     o->refused++;
-    return cph_problem_alone(r, o, rec->source_id, (cph_str){"", 0}, "object-refused", cph_str_of(why->what), err);
+    return cph_problem_alone(r, o, rec->source_id, (cph_str){"", 0}, "object-refused", cph_str_of(why->what),
+                             err);
 }
 
-cph_status cph_object_put(run *r, outcome *o, const cph_object_record *rec, cph_str fact_source, cph_str fact, cph_err *err)
+cph_status cph_object_put(run *r, outcome *o, const cph_object_record *rec, cph_str fact_source, cph_str fact,
+                          cph_err *err)
 {
     char key[160];
     bool added = false;

@@ -64,20 +64,23 @@ static cph_status told(side *s, uint64_t line, const char *rule, const char *sen
 {
     cph_err place = {0};
     cph_fail(&place, CPH_OK, "line %llu", (unsigned long long)line);
-    return cph_problem_alone(s->f->r, s->f->o, s->path, cph_str_of(place.what), rule, cph_str_of(sentence), err);
+    return cph_problem_alone(s->f->r, s->f->o, s->path, cph_str_of(place.what), rule, cph_str_of(sentence),
+                             err);
 }
 
 static cph_status one_work(side *s, const cph_json *v, uint64_t line, cph_err *err)
 {
     cph_str urn = cph_json_get_str(v, "urn"), file;
     cph_err why = {0};
-    if (v->type != CPH_JSON_OBJECT || !urn.n) return told(s, line, "works-jsonl", "the record is no object with \"urn\"", err);
+    if (v->type != CPH_JSON_OBJECT || !urn.n)
+        return told(s, line, "works-jsonl", "the record is no object with \"urn\"", err);
     const cph_json *files = cph_json_get(v, "files");
     for (const cph_json *m = files && files->type == CPH_JSON_ARRAY ? files->first : NULL; m; m = m->next)
         if (cph_json_str(m, &file)) CPH_TRY(remember_file(s->f, s->a, s->dir, file, urn, err));
     if (!s->f->r->into) return CPH_OK;
     CPH_TRY(facts_of(v, &s->facts, err));
-    cph_status st = cph_collection_add_fact(s->f->r->into, "work", urn, s->source, cph_buf_view(&s->facts), &why);
+    cph_status st =
+        cph_collection_add_fact(s->f->r->into, "work", urn, s->source, cph_buf_view(&s->facts), &why);
     if (st == CPH_DATA) return told(s, line, "facts-refused", why.what, err);
     if (st != CPH_OK) return cph_fail(err, st, "%s", why.what);
     s->f->o->facts++;
@@ -119,7 +122,8 @@ cph_status cph_side_works(finder *f, cph_arena *a, cph_str dir, cph_str name, cp
     cph_status st = cph_file_digest(path, &digest, &n_bytes, &why);
     if (st == CPH_OK) st = cph_jsonl_open(&in, path, &why);
     if (st != CPH_OK)
-        return cph_problem_alone(f->r, f->o, s.path, (cph_str){"", 0}, "file-unreadable", cph_str_of(why.what), err);
+        return cph_problem_alone(f->r, f->o, s.path, (cph_str){"", 0}, "file-unreadable",
+                                 cph_str_of(why.what), err);
     cph_digest_hex(&digest, hex);
     cph_buf_init(&s.facts, (size_t)16 << 20);
     st = cph_arena_printf(a, &s.source, err, "works.jsonl:%s", hex);
@@ -148,7 +152,8 @@ static cph_status remember_evidence(finder *f, const cph_json *v, cph_err *err)
     for (const cph_json *m = v->first; m; m = m->next) {
         cph_digest d;
         void *p = f->evidence;
-        if (m->type != CPH_JSON_STRING || !cph_str_ends(m->key, "sha256") || !cph_digest_parse(m->str, &d)) continue;
+        if (m->type != CPH_JSON_STRING || !cph_str_ends(m->key, "sha256") || !cph_digest_parse(m->str, &d))
+            continue;
         CPH_TRY(grow(&p, f->n_evidence, &f->cap_evidence, sizeof *f->evidence, err));
         f->evidence = p;
         f->evidence[f->n_evidence++] = d;
@@ -158,8 +163,9 @@ static cph_status remember_evidence(finder *f, const cph_json *v, cph_err *err)
 
 static bool is_statement(const cph_json *v, cph_str text_key)
 {
-    static const char *const kinds[] = {"work", "edition", "licence", "signal", "block", "determination", "contributor",
-                                        "object", "optout", "person", NULL};
+    static const char *const kinds[] = {"work",   "edition",       "licence",     "signal",
+                                        "block",  "determination", "contributor", "object",
+                                        "optout", "person",        NULL};
     cph_str kind = cph_json_get_str(v, "kind");
     if (v->type != CPH_JSON_OBJECT || cph_json_path(v, text_key)) return false;
     for (size_t i = 0; kinds[i]; i++)
@@ -171,8 +177,9 @@ static bool is_statement(const cph_json *v, cph_str text_key)
 static cph_status skip_large(finder *f, const char *path, bool *is_rights, cph_err *err)
 {
     *is_rights = true;
-    return cph_problem_alone(f->r, f->o, cph_str_of(path), (cph_str){"", 0}, "file-unreadable",
-                         CPH_STR("a record is too large for the memory there is, or for any record (256 MiB)"), err);
+    return cph_problem_alone(
+        f->r, f->o, cph_str_of(path), (cph_str){"", 0}, "file-unreadable",
+        CPH_STR("a record is too large for the memory there is, or for any record (256 MiB)"), err);
 }
 
 cph_status cph_side_rights(finder *f, cph_str dir, cph_str name, bool *is_rights, cph_err *err)

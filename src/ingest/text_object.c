@@ -33,7 +33,8 @@ static cph_status take_page(void *ctx, const text_page *page, cph_err *err)
         t->pages = p;
         t->cap = cap;
     }
-    t->pages[t->n] = (cph_page_record){.order = (uint32_t)t->n + 1, .text_file = t->file, .lines_json = page->json};
+    t->pages[t->n] =
+        (cph_page_record){.order = (uint32_t)t->n + 1, .text_file = t->file, .lines_json = page->json};
     t->n++;
     t->words += page->words;
     t->lines += page->lines;
@@ -112,8 +113,12 @@ static cph_status open_text(run *r, const unit *u, scratch *s, text_source *src,
     s->file.n = 0;
     CPH_TRY(cph_file_read(src->path, r->opts->max_file_bytes, &s->file, err));
     cph_str bytes = cph_buf_view(&s->file);
-    src->file = (cph_source_file){.path = u->main, .from = src->path, .sha256 = cph_sha256_of(bytes.p, bytes.n),
-                                  .bytes = bytes.n, .checksum_state = CPH_STR("none"), .role = CPH_STR("text"),
+    src->file = (cph_source_file){.path = u->main,
+                                  .from = src->path,
+                                  .sha256 = cph_sha256_of(bytes.p, bytes.n),
+                                  .bytes = bytes.n,
+                                  .checksum_state = CPH_STR("none"),
+                                  .role = CPH_STR("text"),
                                   .by_reference = r->opts->no_copy};
     return cph_to_utf8(&src->utf8, &s->utf8, bytes, src->path, &src->how, err);
 }
@@ -143,7 +148,8 @@ cph_status cph_text_object_read(run *r, const unit *u, outcome *o, unsigned work
     if (known) return CPH_OK;
     st = cph_text_pages_read(s, src.utf8, false, take_page, &t, err);
     if (st == CPH_OK && src.how.guessed)
-        st = cph_problems_add(&told, u->main, (cph_str){"", 0}, "encoding-guessed", err, "not UTF-8: read as Windows-1252");
+        st = cph_problems_add(&told, u->main, (cph_str){"", 0}, "encoding-guessed", err,
+                              "not UTF-8: read as Windows-1252");
     if (st == CPH_OK && src.how.n_replaced)
         st = cph_problems_add(&told, u->main, (cph_str){"", 0}, "encoding-broken", err,
                           "%llu invalid sequences became U+FFFD", (unsigned long long)src.how.n_replaced);
@@ -169,7 +175,8 @@ static cph_str text_at(const cph_json *v, cph_str path)
     return m && (m->type == CPH_JSON_STRING || m->type == CPH_JSON_NUMBER) ? m->str : (cph_str){0};
 }
 
-/* Unknown members are kept beside (section 12): as text, since a float or a key that is not ASCII has no canonical form. */
+/* Unknown members are kept beside (section 12): as text, since a float or a key that is not ASCII has no
+ * canonical form. */
 static cph_status write_others(cph_jw *w, const cph_json *v, cph_str text_key, cph_buf *room, cph_err *err)
 {
     cph_jw_key(w, "record");
@@ -244,12 +251,17 @@ static cph_str ncc_year(const cph_json *v)
     return scanned && cph_str_is(year, "2021") ? (cph_str){0} : year;
 }
 
-static cph_status read_record(run *r, const unit *u, scratch *s, const cph_json *v, uint64_t line, record *out,
-                              cph_err *err)
+static cph_status read_record(run *r, const unit *u, scratch *s, const cph_json *v, uint64_t line,
+                              record *out, cph_err *err)
 {
     const cph_ingest_opts *o = r->opts;
-    *out = (record){.v = v, .line = line, .id = text_at(v, o->id_key), .urn = text_at(v, o->urn_key),
-                    .title = text_at(v, o->title_key), .date = text_at(v, o->date_key), .lang = text_at(v, o->lang_key),
+    *out = (record){.v = v,
+                    .line = line,
+                    .id = text_at(v, o->id_key),
+                    .urn = text_at(v, o->urn_key),
+                    .title = text_at(v, o->title_key),
+                    .date = text_at(v, o->date_key),
+                    .lang = text_at(v, o->lang_key),
                     .text = text_at(v, o->text_key)};
     if (!out->date.n) out->date = ncc_year(v);
     if (!out->lang.n) out->lang = text_at(v, CPH_STR("lang_fasttext"));
@@ -268,8 +280,8 @@ static cph_status put_record(run *r, outcome *o, scratch *s, const record *rec, 
     bool known = false;
     uint64_t added = o->added;
     text_object t = {.a = &s->keep, .file = file->sha256};
-    cph_object_record out = {.source_id = rec->id, .profile = CPH_STR("jsonl"), .work_urn = rec->urn, .files = file,
-                             .n_files = 1};
+    cph_object_record out = {
+        .source_id = rec->id, .profile = CPH_STR("jsonl"), .work_urn = rec->urn, .files = file, .n_files = 1};
     CPH_TRY(cph_object_known(r, o, &out, &known, err));
     if (known) return CPH_OK;
     CPH_TRY(cph_text_pages_read(s, rec->text, true, take_page, &t, err));
@@ -289,8 +301,8 @@ typedef struct bad_records {
     uint64_t n, last;
 } bad_records;
 
-static cph_status bad_record(run *r, outcome *o, const unit *u, uint64_t line, bad_records *bad, const char *rule,
-                             const char *sentence, cph_err *err)
+static cph_status bad_record(run *r, outcome *o, const unit *u, uint64_t line, bad_records *bad,
+                             const char *rule, const char *sentence, cph_err *err)
 {
     cph_err place = {0};
     bad->last = line;
@@ -326,7 +338,8 @@ static cph_status read_records(run *r, const unit *u, outcome *o, scratch *s, cp
             continue;
         }
         if (st == CPH_NOMEM) /* what follows cannot be found without the end of this one */
-            return cph_problem_alone(r, o, u->main, (cph_str){"", 0}, "record-too-large", cph_str_of(why.what), err);
+            return cph_problem_alone(r, o, u->main, (cph_str){"", 0}, "record-too-large",
+                                     cph_str_of(why.what), err);
         if (st != CPH_OK) return cph_fail(err, st, "%s", why.what);
         cph_arena_reset(&s->keep);
         if (v->type != CPH_JSON_OBJECT) {
@@ -335,7 +348,9 @@ static cph_status read_records(run *r, const unit *u, outcome *o, scratch *s, cp
         }
         CPH_TRY(read_record(r, u, s, v, line, &rec, err));
         if (rec.text.n) CPH_TRY(put_record(r, o, s, &rec, file, err));
-        else CPH_TRY(bad_record(r, o, u, line, &bad, "no-text", "the record has no text (see --text-key)", err));
+        else
+            CPH_TRY(
+                bad_record(r, o, u, line, &bad, "no-text", "the record has no text (see --text-key)", err));
     }
 }
 
@@ -345,7 +360,10 @@ cph_status cph_jsonl_objects_read(run *r, const unit *u, outcome *o, unsigned wo
     char path[CPH_PATH_MAX];
     cph_jsonl *in = NULL;
     cph_err why = {0};
-    cph_source_file file = {.path = u->main, .from = path, .checksum_state = CPH_STR("none"), .role = CPH_STR("text"),
+    cph_source_file file = {.path = u->main,
+                            .from = path,
+                            .checksum_state = CPH_STR("none"),
+                            .role = CPH_STR("text"),
                             .by_reference = r->opts->no_copy};
     cph_status st = cph_path_in(path, u->dir, u->main, &why);
     if (st == CPH_OK) st = cph_file_digest(path, &file.sha256, &file.bytes, &why);
@@ -370,11 +388,14 @@ cph_status cph_mods_file_read(run *r, const unit *u, outcome *o, unsigned worker
     cph_arena_reset(&s->keep);
     cph_status st = open_text(r, u, s, &src, &why);
     if (st == CPH_OK) st = cph_mods_parse(&m, &s->keep, src.utf8, src.path, &why);
-    if (st != CPH_OK) return cph_problem_alone(r, o, u->main, (cph_str){"", 0}, "mods-unreadable", cph_str_of(why.what), err);
+    if (st != CPH_OK)
+        return cph_problem_alone(r, o, u->main, (cph_str){"", 0}, "mods-unreadable", cph_str_of(why.what),
+                                 err);
     CPH_TRY(cph_mods_to_facts(&f, &s->keep, &m, cph_mets_is_newspaper(NULL, &m), err));
     if (!f.urn.n)
         return cph_problem_alone(r, o, u->main, (cph_str){"", 0}, "mods-without-urn",
-                             CPH_STR("names no work: no identifier of type urn, and no object beside it"), err);
+                                 CPH_STR("names no work: no identifier of type urn, and no object beside it"),
+                                 err);
     cph_digest_hex(&src.file.sha256, hex);
     CPH_TRY(cph_arena_printf(&s->keep, &source, err, "mods:%s", hex));
     st = cph_collection_add_fact(r->into, "work", f.urn, source, f.work_json, &why);

@@ -59,15 +59,16 @@ static cph_status add_line(building *b, cph_str line, cph_err *err)
     l->box = no_box;
     while (cph_word_next(&text, &word)) {
         CPH_TRY(cph_room_push_tokens(b->r, &t, err));
-        *t = (cph_token){.text = word, .wc = -1, .box = no_box, .space_before = b->r->n_tokens - 1 > l->first_token};
+        *t = (cph_token){
+            .text = word, .wc = -1, .box = no_box, .space_before = b->r->n_tokens - 1 > l->first_token};
     }
     l->n_tokens = b->r->n_tokens - l->first_token;
     b->r->blocks[b->r->n_blocks - 1].n_lines++;
     return CPH_OK;
 }
 
-cph_status cph_text_pages_read(scratch *s, cph_str utf8, bool lines_are_paragraphs, text_page_fn each, void *ctx,
-                           cph_err *err)
+cph_status cph_text_pages_read(scratch *s, cph_str utf8, bool lines_are_paragraphs, text_page_fn each,
+                               void *ctx, cph_err *err)
 {
     building b = {.s = s, .r = s->room, .each = each, .ctx = ctx};
     cph_plain reader;

@@ -33,7 +33,8 @@ static void read_alto(const char *text) { cph_alto_init(&reader, &arena, cph_str
 static const char *body_with(const char *prefix)
 {
     static const char plain[] =
-        "<@Layout><@Page><@PrintSpace><@TextBlock ID='b'><@TextLine><@String CONTENT='Bl\xC3\xA5' WC='0.78'/><@SP/>"
+        "<@Layout><@Page><@PrintSpace><@TextBlock ID='b'><@TextLine><@String CONTENT='Bl\xC3\xA5' "
+        "WC='0.78'/><@SP/>"
         "<@String CONTENT='b\xC3\xA6r'/></@TextLine></@TextBlock></@PrintSpace></@Page></@Layout>";
     static char out[2048];
     size_t n = 0;
@@ -61,7 +62,8 @@ static void every_namespace_prefix_and_root_gives_the_same_text(void **state)
     for (size_t i = 0; i < sizeof opens / sizeof *opens; i++) {
         char text[4096];
         cph_alto_event e;
-        snprintf(text, sizeof text, "<?xml version='1.0'?>\n%s%s%s", opens[i][0], body_with(opens[i][1]), opens[i][2]);
+        snprintf(text, sizeof text, "<?xml version='1.0'?>\n%s%s%s", opens[i][0], body_with(opens[i][1]),
+                 opens[i][2]);
         read_alto(text);
         assert_true(next(CPH_ALTO_STRING, &e));
         assert_true(cph_str_is(e.content, "Bl\xC3\xA5"));
@@ -88,13 +90,16 @@ static void the_engine_is_that_of_the_ocr_step(void **state)
 {
     (void)state;
     cph_alto_event e;
-    read_alto("<alto><Description><MeasurementUnit>pixel</MeasurementUnit><OCRProcessing ID='o'><preProcessingStep>"
-              "<processingSoftware><softwareName>CCS docWORKS</softwareName></processingSoftware></preProcessingStep>"
-              "<ocrProcessingStep><processingDateTime>2007-02-20</processingDateTime><processingSoftware><softwareCreator>"
-              "ABBYY</softwareCreator><softwareName>Finereader</softwareName><softwareVersion>8.0</softwareVersion>"
-              "</processingSoftware></ocrProcessingStep><postProcessingStep><processingSoftware><softwareName>x"
-              "</softwareName></processingSoftware></postProcessingStep></OCRProcessing></Description>"
-              "<Layout><Page/></Layout></alto>");
+    read_alto(
+        "<alto><Description><MeasurementUnit>pixel</MeasurementUnit><OCRProcessing ID='o'><preProcessingStep>"
+        "<processingSoftware><softwareName>CCS "
+        "docWORKS</softwareName></processingSoftware></preProcessingStep>"
+        "<ocrProcessingStep><processingDateTime>2007-02-20</"
+        "processingDateTime><processingSoftware><softwareCreator>"
+        "ABBYY</softwareCreator><softwareName>Finereader</softwareName><softwareVersion>8.0</softwareVersion>"
+        "</processingSoftware></ocrProcessingStep><postProcessingStep><processingSoftware><softwareName>x"
+        "</softwareName></processingSoftware></postProcessingStep></OCRProcessing></Description>"
+        "<Layout><Page/></Layout></alto>");
     assert_true(next(CPH_ALTO_PAGE, &e));
     assert_true(cph_str_is(reader.engine, "Finereader"));
     assert_true(cph_str_is(reader.engine_version, "8.0"));
@@ -105,14 +110,19 @@ static void the_engine_is_that_of_the_ocr_step(void **state)
 static void all_five_places_and_composed_blocks_are_read(void **state)
 {
     (void)state;
-    static const char *const places[] = {"TopMargin", "LeftMargin", "RightMargin", "BottomMargin", "PrintSpace"};
-    static const cph_alto_place want[] = {CPH_ALTO_TOP, CPH_ALTO_LEFT, CPH_ALTO_RIGHT, CPH_ALTO_BOTTOM, CPH_ALTO_PRINT};
+    static const char *const places[] = {"TopMargin", "LeftMargin", "RightMargin", "BottomMargin",
+                                         "PrintSpace"};
+    static const cph_alto_place want[] = {CPH_ALTO_TOP, CPH_ALTO_LEFT, CPH_ALTO_RIGHT, CPH_ALTO_BOTTOM,
+                                          CPH_ALTO_PRINT};
     for (size_t i = 0; i < 5; i++) {
         char text[1024];
         cph_alto_event e;
         snprintf(text, sizeof text,
-                 "<alto><Layout><Page><%s><ComposedBlock TYPE='Table' ID='c'><ComposedBlock><TextBlock ID='b'><TextLine>"
-                 "<String CONTENT='x'/></TextLine></TextBlock></ComposedBlock></ComposedBlock></%s></Page></Layout></alto>",
+                 "<alto><Layout><Page><%s><ComposedBlock TYPE='Table' ID='c'><ComposedBlock><TextBlock "
+                 "ID='b'><TextLine>"
+                 "<String "
+                 "CONTENT='x'/></TextLine></TextBlock></ComposedBlock></ComposedBlock></%s></Page></Layout></"
+                 "alto>",
                  places[i], places[i]);
         read_alto(text);
         assert_true(next(CPH_ALTO_COMPOSED, &e));
@@ -127,10 +137,14 @@ static void halves_confidences_and_languages_are_as_stated(void **state)
 {
     (void)state;
     cph_alto_event e;
-    read_alto("<alto><Layout><Page LANG='no'><PrintSpace><TextBlock language='nb' LANG='nn' IDNEXT='z' TAGREFS='t1 t2'>"
-              "<TextLine><String CONTENT='Ventilations' SUBS_TYPE='HypPart1' SUBS_CONTENT=' Ventilationsschachtes' WC='1.00'"
-              " CC='012'/><HYP CONTENT='&#xAD;'/></TextLine><TextLine><String SUBS_TYPE='HypPart2' CONTENT='schachtes' CS='true'"
-              " WC='93'/><String CONTENT='F.eks.' SUBS_TYPE='Abbreviation' WC='NaN'/></TextLine></TextBlock></PrintSpace></Page>"
+    read_alto("<alto><Layout><Page LANG='no'><PrintSpace><TextBlock language='nb' LANG='nn' IDNEXT='z' "
+              "TAGREFS='t1 t2'>"
+              "<TextLine><String CONTENT='Ventilations' SUBS_TYPE='HypPart1' SUBS_CONTENT=' "
+              "Ventilationsschachtes' WC='1.00'"
+              " CC='012'/><HYP CONTENT='&#xAD;'/></TextLine><TextLine><String SUBS_TYPE='HypPart2' "
+              "CONTENT='schachtes' CS='true'"
+              " WC='93'/><String CONTENT='F.eks.' SUBS_TYPE='Abbreviation' "
+              "WC='NaN'/></TextLine></TextBlock></PrintSpace></Page>"
               "</Layout></alto>");
     assert_true(next(CPH_ALTO_PAGE, &e));
     assert_true(cph_str_is(e.lang, "no"));
@@ -158,9 +172,11 @@ static void a_string_is_built_from_glyphs_only_where_it_has_no_content(void **st
 {
     (void)state;
     cph_alto_event e;
-    read_alto("<alto><Layout><Page><TextBlock><TextLine><String><Glyph CONTENT='o'><Variant CONTENT='c'/></Glyph>"
-              "<Glyph CONTENT='g'/></String><String CONTENT='ja'><Glyph CONTENT='j'/><Glyph CONTENT='o'/></String><String>"
-              "<ALTERNATIVE PURPOSE='x'>y</ALTERNATIVE></String></TextLine></TextBlock></Page></Layout></alto>");
+    read_alto(
+        "<alto><Layout><Page><TextBlock><TextLine><String><Glyph CONTENT='o'><Variant CONTENT='c'/></Glyph>"
+        "<Glyph CONTENT='g'/></String><String CONTENT='ja'><Glyph CONTENT='j'/><Glyph "
+        "CONTENT='o'/></String><String>"
+        "<ALTERNATIVE PURPOSE='x'>y</ALTERNATIVE></String></TextLine></TextBlock></Page></Layout></alto>");
     assert_true(next(CPH_ALTO_STRING, &e));
     assert_true(e.from_glyphs && cph_str_is(e.content, "og"));
     assert_true(next(CPH_ALTO_STRING, &e));
@@ -174,7 +190,8 @@ static void geometry_that_is_no_number_is_unknown(void **state)
 {
     (void)state;
     cph_alto_event e;
-    read_alto("<alto><Layout><Page><TextBlock HPOS='NaN' VPOS='' WIDTH='12.5' HEIGHT='-617'/></Page></Layout></alto>");
+    read_alto("<alto><Layout><Page><TextBlock HPOS='NaN' VPOS='' WIDTH='12.5' "
+              "HEIGHT='-617'/></Page></Layout></alto>");
     assert_true(next(CPH_ALTO_BLOCK, &e));
     assert_true(isnan(e.x) && isnan(e.y));
     assert_true(e.w == 12.5 && e.h == -617);
@@ -184,8 +201,10 @@ static void only_top_level_groups_of_the_reading_order_are_reported(void **state
 {
     (void)state;
     cph_alto_event e;
-    read_alto("<alto><ReadingOrder><OrderedGroup><ElementRef REF='b c'/><UnorderedGroup><ElementRef REF='d'/></UnorderedGroup>"
-              "</OrderedGroup><OrderedGroup><ElementRef REF='e'/></OrderedGroup></ReadingOrder><Layout/></alto>");
+    read_alto(
+        "<alto><ReadingOrder><OrderedGroup><ElementRef REF='b c'/><UnorderedGroup><ElementRef "
+        "REF='d'/></UnorderedGroup>"
+        "</OrderedGroup><OrderedGroup><ElementRef REF='e'/></OrderedGroup></ReadingOrder><Layout/></alto>");
     unsigned groups = 0, refs = 0;
     while (cph_alto_next(&reader, &e, NULL) == CPH_OK) {
         groups += e.kind == CPH_ALTO_GROUP;
@@ -208,7 +227,8 @@ static void a_file_cut_at_any_byte_gives_what_was_complete(void **state)
         unsigned strings = 0;
         cph_alto_init(&reader, &arena, (cph_str){text, cut}, "cut");
         while ((s = cph_alto_next(&reader, &e, NULL)) == CPH_OK)
-            if (e.kind == CPH_ALTO_STRING) assert_true(cph_str_is(e.content, strings++ ? "b\xC3\xA6r" : "Bl\xC3\xA5"));
+            if (e.kind == CPH_ALTO_STRING)
+                assert_true(cph_str_is(e.content, strings++ ? "b\xC3\xA6r" : "Bl\xC3\xA5"));
         assert_int_equal(s, CPH_END);
         assert_true(reader.truncated);
     }

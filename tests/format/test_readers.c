@@ -84,13 +84,19 @@ static void references_to_no_character_become_u_fffd_and_are_counted(void **stat
 /* ---- METS ---- */
 
 static const char browsing[] =
-    "<mets:mets xmlns:mets='http://www.loc.gov/METS/v2' OBJID='tekst_1'><mets:mdSec><mets:md ID='M'/></mets:mdSec>"
+    "<mets:mets xmlns:mets='http://www.loc.gov/METS/v2' OBJID='tekst_1'><mets:mdSec><mets:md "
+    "ID='M'/></mets:mdSec>"
     "<mets:fileSec><mets:fileGrp ID='BROWSINGGRP'><mets:file ID='DO_1'><mets:file ID='ALTO_1' USE='layout' "
-    "MIMETYPE='application/xml'><mets:FLocat LOCTYPE='URN' LOCREF='URN:NBN:no-nb_tekst_1_001'/></mets:file><mets:file ID='I_1' "
-    "MIMETYPE='image/jp2'><mets:FLocat LOCREF='URN:NBN:no-nb_tekst_1_001'/></mets:file></mets:file></mets:fileGrp>"
-    "<mets:fileGrp USE='Discarded'><mets:fileGrp><mets:file ID='X'><mets:FLocat LOCREF='x.xml'/></mets:file></mets:fileGrp>"
-    "</mets:fileGrp></mets:fileSec><mets:structSec><mets:structMap TYPE='PHYSICAL'><mets:div TYPE='PAGES'><mets:div TYPE='PAGE' "
-    "ORDER='1' ORDERLABEL='iv'><mets:fptr><mets:par><mets:area FILEID='ALTO_1'/></mets:par></mets:fptr><mets:fptr FILEID='I_1'/>"
+    "MIMETYPE='application/xml'><mets:FLocat LOCTYPE='URN' "
+    "LOCREF='URN:NBN:no-nb_tekst_1_001'/></mets:file><mets:file ID='I_1' "
+    "MIMETYPE='image/jp2'><mets:FLocat "
+    "LOCREF='URN:NBN:no-nb_tekst_1_001'/></mets:file></mets:file></mets:fileGrp>"
+    "<mets:fileGrp USE='Discarded'><mets:fileGrp><mets:file ID='X'><mets:FLocat "
+    "LOCREF='x.xml'/></mets:file></mets:fileGrp>"
+    "</mets:fileGrp></mets:fileSec><mets:structSec><mets:structMap TYPE='PHYSICAL'><mets:div "
+    "TYPE='PAGES'><mets:div TYPE='PAGE' "
+    "ORDER='1' ORDERLABEL='iv'><mets:fptr><mets:par><mets:area "
+    "FILEID='ALTO_1'/></mets:par></mets:fptr><mets:fptr FILEID='I_1'/>"
     "</mets:div></mets:div></mets:structMap></mets:structSec></mets:mets>";
 
 static void mets_2_with_nested_files_reads_like_mets_1(void **state)
@@ -118,8 +124,10 @@ static void areas_of_one_sequence_share_a_set(void **state)
     (void)state;
     cph_mets m;
     must(cph_mets_parse(&m, &arena,
-                        CPH_STR("<mets><structMap TYPE='logical'><div><div><fptr><seq><area FILEID='a' BEGIN='1'/><area FILEID='b' "
-                                "BEGIN='2' END='3'/></seq></fptr><fptr><area FILEID='c' BEGIN='4'/></fptr></div></div></structMap>"
+                        CPH_STR("<mets><structMap TYPE='logical'><div><div><fptr><seq><area FILEID='a' "
+                                "BEGIN='1'/><area FILEID='b' "
+                                "BEGIN='2' END='3'/></seq></fptr><fptr><area FILEID='c' "
+                                "BEGIN='4'/></fptr></div></div></structMap>"
                                 "</mets>"),
                         "mets.xml", err));
     const cph_mets_area *a = m.maps->root->first->areas;
@@ -149,16 +157,22 @@ static void only_children_of_mods_are_about_the_work(void **state)
 {
     (void)state;
     cph_mods m;
-    must(cph_mods_parse(&m, &arena,
-                        CPH_STR("<mods><titleInfo><title>A</title><subTitle>b</subTitle></titleInfo><name type='personal'><namePart "
-                                "type='family'>Breton</namePart><namePart type='given'>W.H.</namePart><namePart type='date'>1799-1889"
-                                "</namePart><role><roleTerm type='code'>aut</roleTerm></role></name><subject><name><namePart>Nobody"
-                                "</namePart></name></subject><originInfo><place><placeTerm type='text'>Bergen</placeTerm></place>"
-                                "<dateIssued>1835</dateIssued></originInfo><language objectPart='translation'><languageTerm>eng"
-                                "</languageTerm></language><language><languageTerm>dan</languageTerm></language><accessCondition/>"
-                                "<relatedItem><titleInfo><title>C</title></titleInfo></relatedItem><identifier type='urn'>URN:x"
-                                "</identifier></mods>"),
-                        "m.mods", err));
+    must(cph_mods_parse(
+        &m, &arena,
+        CPH_STR(
+            "<mods><titleInfo><title>A</title><subTitle>b</subTitle></titleInfo><name "
+            "type='personal'><namePart "
+            "type='family'>Breton</namePart><namePart type='given'>W.H.</namePart><namePart "
+            "type='date'>1799-1889"
+            "</namePart><role><roleTerm "
+            "type='code'>aut</roleTerm></role></name><subject><name><namePart>Nobody"
+            "</namePart></name></subject><originInfo><place><placeTerm type='text'>Bergen</placeTerm></place>"
+            "<dateIssued>1835</dateIssued></originInfo><language objectPart='translation'><languageTerm>eng"
+            "</languageTerm></language><language><languageTerm>dan</languageTerm></language><accessCondition/"
+            ">"
+            "<relatedItem><titleInfo><title>C</title></titleInfo></relatedItem><identifier type='urn'>URN:x"
+            "</identifier></mods>"),
+        "m.mods", err));
     assert_true(cph_str_is(m.titles->value, "A"));
     assert_null(m.titles->next->next);
     assert_true(cph_str_is(m.names->name, "Breton, W.H."));
@@ -174,9 +188,17 @@ static void life_dates_are_read_as_catalogues_write_them(void **state)
     (void)state;
     static const struct {
         const char *text, *birth, *death;
-    } lives[] = {{"1799-1889", "1799", "1889"}, {"1799-", "1799", ""}, {"-1889", "", "1889"},
-                 {"f. 1799", "1799", ""}, {"1799\xE2\x80\x93" "1889", "1799", "1889"}, {"ca. 1799-ca. 1889", "1799", "1889"},
-                 {"18--", "", ""}, {"", "", ""}, {"d. 1889", "", "1889"}};
+    } lives[] = {{"1799-1889", "1799", "1889"},
+                 {"1799-", "1799", ""},
+                 {"-1889", "", "1889"},
+                 {"f. 1799", "1799", ""},
+                 {"1799\xE2\x80\x93"
+                  "1889",
+                  "1799", "1889"},
+                 {"ca. 1799-ca. 1889", "1799", "1889"},
+                 {"18--", "", ""},
+                 {"", "", ""},
+                 {"d. 1889", "", "1889"}};
     for (size_t i = 0; i < sizeof lives / sizeof *lives; i++) {
         cph_str birth, death;
         cph_mods_life(cph_str_of(lives[i].text), &birth, &death);
@@ -196,15 +218,19 @@ static void an_encoding_is_marked_declared_seen_or_guessed(void **state)
         const char *text, *name;
         bool guessed, lied;
     } files[] = {
-        {"\xEF\xBB\xBF" "bl\xC3\xA5", 7, "bl\xC3\xA5", "utf-8", false, false},
-        {"\xFF\xFE" "b\0l\0\xE5\0", 8, "bl\xC3\xA5", "utf-16le", false, false},
+        {"\xEF\xBB\xBF"
+         "bl\xC3\xA5",
+         7, "bl\xC3\xA5", "utf-8", false, false},
+        {"\xFF\xFE"
+         "b\0l\0\xE5\0",
+         8, "bl\xC3\xA5", "utf-16le", false, false},
         {"bl\xE5\x93", 4, "bl\xC3\xA5\xE2\x80\x9C", "windows-1252", true, false},
-        {"<?xml version='1.0' encoding='ISO-8859-1'?>\xE5", 44, "<?xml version='1.0' encoding='ISO-8859-1'?>\xC3\xA5",
-         "iso-8859-1", false, false},
-        {"<?xml version='1.0' encoding='ISO-8859-1'?>\xC3\xA5", 45, "<?xml version='1.0' encoding='ISO-8859-1'?>\xC3\xA5",
-         "utf-8", false, true},
-        {"<?xml version='1.0' encoding='UTF-8'?>\xE5", 39, "<?xml version='1.0' encoding='UTF-8'?>\xEF\xBF\xBD", "utf-8",
-         false, false},
+        {"<?xml version='1.0' encoding='ISO-8859-1'?>\xE5", 44,
+         "<?xml version='1.0' encoding='ISO-8859-1'?>\xC3\xA5", "iso-8859-1", false, false},
+        {"<?xml version='1.0' encoding='ISO-8859-1'?>\xC3\xA5", 45,
+         "<?xml version='1.0' encoding='ISO-8859-1'?>\xC3\xA5", "utf-8", false, true},
+        {"<?xml version='1.0' encoding='UTF-8'?>\xE5", 39,
+         "<?xml version='1.0' encoding='UTF-8'?>\xEF\xBF\xBD", "utf-8", false, false},
     };
     cph_buf b;
     cph_buf_init(&b, 1 << 20);
@@ -227,14 +253,25 @@ static void content_says_what_a_file_is(void **state)
         const char *head;
         cph_format is;
     } files[] = {
-        {"", CPH_FORMAT_EMPTY}, {"version https://git-lfs.github.com/spec/v1\noid", CPH_FORMAT_LFS},
-        {"<?xml version='1.0'?>\n<!-- x --><mets:mets xmlns:mets='u'>", CPH_FORMAT_METS}, {"<Alto>", CPH_FORMAT_ALTO},
-        {"<PcGts xmlns='x'>", CPH_FORMAT_PAGE}, {"<TEI>", CPH_FORMAT_TEI}, {"<modsCollection>", CPH_FORMAT_MODS},
-        {"<html><meta name='ocr-system'/>", CPH_FORMAT_HOCR}, {"<!DOCTYPE html><html>", CPH_FORMAT_HTML},
-        {"<document xmlns='http://www.abbyy.com/x'>", CPH_FORMAT_ABBYY}, {"  {\"id\": 1}", CPH_FORMAT_JSON},
-        {"[1]", CPH_FORMAT_JSON}, {"WARC/1.0\r\n", CPH_FORMAT_WARC}, {"\x1F\x8B\x08", CPH_FORMAT_GZIP},
-        {"Det var en gang", CPH_FORMAT_TEXT}, {"bl\xE5 b\xE6r og annet", CPH_FORMAT_TEXT}, {"\x01\x02\x03\x04", CPH_FORMAT_UNKNOWN},
-        {"< 5 is less", CPH_FORMAT_TEXT}, {"<other/>", CPH_FORMAT_XML},
+        {"", CPH_FORMAT_EMPTY},
+        {"version https://git-lfs.github.com/spec/v1\noid", CPH_FORMAT_LFS},
+        {"<?xml version='1.0'?>\n<!-- x --><mets:mets xmlns:mets='u'>", CPH_FORMAT_METS},
+        {"<Alto>", CPH_FORMAT_ALTO},
+        {"<PcGts xmlns='x'>", CPH_FORMAT_PAGE},
+        {"<TEI>", CPH_FORMAT_TEI},
+        {"<modsCollection>", CPH_FORMAT_MODS},
+        {"<html><meta name='ocr-system'/>", CPH_FORMAT_HOCR},
+        {"<!DOCTYPE html><html>", CPH_FORMAT_HTML},
+        {"<document xmlns='http://www.abbyy.com/x'>", CPH_FORMAT_ABBYY},
+        {"  {\"id\": 1}", CPH_FORMAT_JSON},
+        {"[1]", CPH_FORMAT_JSON},
+        {"WARC/1.0\r\n", CPH_FORMAT_WARC},
+        {"\x1F\x8B\x08", CPH_FORMAT_GZIP},
+        {"Det var en gang", CPH_FORMAT_TEXT},
+        {"bl\xE5 b\xE6r og annet", CPH_FORMAT_TEXT},
+        {"\x01\x02\x03\x04", CPH_FORMAT_UNKNOWN},
+        {"< 5 is less", CPH_FORMAT_TEXT},
+        {"<other/>", CPH_FORMAT_XML},
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (cph_sniff(cph_str_of(files[i].head)) != files[i].is)
@@ -270,10 +307,13 @@ static void wrapped_lines_paragraphs_and_verse_are_told_apart(void **state)
                                              "kvelden f\xC3\xB8r uv\xC3\xA6ret kom inn fra vest over\n"
                                              "holmene og skj\xC3\xA6rene utenfor den lille byen.\n")),
                      CPH_PLAIN_WRAPPED);
-    assert_int_equal(cph_plain_judge(CPH_STR("En kort setning.\nEn mye lengre setning som st\xC3\xA5r p\xC3\xA5 sin egen linje her.\n"
-                                             "Tre.\nDette er ogs\xC3\xA5 et avsnitt for seg, og det er langt.\n")),
-                     CPH_PLAIN_LINES);
-    assert_int_equal(cph_plain_judge(CPH_STR("Brede seil over Nordsj\xC3\xB8 g\xC3\xA5r,\nH\xC3\xB8yt p\xC3\xA5 skansen i morgnen st\xC3\xA5r\n"
+    assert_int_equal(
+        cph_plain_judge(
+            CPH_STR("En kort setning.\nEn mye lengre setning som st\xC3\xA5r p\xC3\xA5 sin egen linje her.\n"
+                    "Tre.\nDette er ogs\xC3\xA5 et avsnitt for seg, og det er langt.\n")),
+        CPH_PLAIN_LINES);
+    assert_int_equal(cph_plain_judge(CPH_STR("Brede seil over Nordsj\xC3\xB8 g\xC3\xA5r,\nH\xC3\xB8yt "
+                                             "p\xC3\xA5 skansen i morgnen st\xC3\xA5r\n"
                                              "Erling Skjalgsson fra Sole,\nSpeider over hav mot Danmark\n")),
                      CPH_PLAIN_VERSE);
 }

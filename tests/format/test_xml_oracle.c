@@ -123,7 +123,8 @@ static cph_status ours(cph_str s, trail *t)
     cph_xml_init(&x, s, "file");
     while ((st = cph_xml_next(&x, NULL)) == CPH_OK) {
         if (x.kind == CPH_XML_TEXT) {
-            must(cph_xml_decode(&a, &text, x.text, x.cdata ? CPH_XML_IN_CDATA : CPH_XML_IN_TEXT, &tally, err));
+            must(
+                cph_xml_decode(&a, &text, x.text, x.cdata ? CPH_XML_IN_CDATA : CPH_XML_IN_TEXT, &tally, err));
             add(&t->text, text.p, text.n);
             continue;
         }
@@ -164,8 +165,8 @@ static void compare(cph_str s, const char *name, bool expect_well_formed)
             if (x.p[i - 1] == '\n') line = i;
         }
         if (i < x.n || i < y.n)
-            fail_msg("%s: event %.*s\n   against %.*s", name, (int)(x.n - line < 200 ? x.n - line : 200), x.p + line,
-                     (int)(y.n - line < 200 ? y.n - line : 200), y.p + line);
+            fail_msg("%s: event %.*s\n   against %.*s", name, (int)(x.n - line < 200 ? x.n - line : 200),
+                     x.p + line, (int)(y.n - line < 200 ? y.n - line : 200), y.p + line);
     }
     for (int i = 0; i < 2; i++) {
         cph_buf_release(&both[i]->b);
@@ -182,7 +183,8 @@ static cph_status one_file(void *ctx, cph_str relative, uint64_t n_bytes, int64_
     cph_str s;
     cph_encoding how;
     (void)n_bytes, (void)mtime;
-    if (!cph_str_ends(relative, ".xml") && !cph_str_ends(relative, ".alto") && !cph_str_ends(relative, ".mods"))
+    if (!cph_str_ends(relative, ".xml") && !cph_str_ends(relative, ".alto") &&
+        !cph_str_ends(relative, ".mods"))
         return CPH_OK;
     snprintf(name, sizeof name, "%.*s", CPH_FMT(relative));
     CPH_TRY(cph_path_join(path, ctx, name, err));
@@ -233,7 +235,8 @@ static void hard_small_files_give_the_events_of_libxml2(void **state)
     (void)state;
     static const char *const files[] = {
         "<a/>",
-        "<?xml version=\"1.0\"?>\n<!-- c --><a b='1' c=\"2\"\n d = '3' ><!-- x > y --><b/>t</a>\n<!-- end -->",
+        "<?xml version=\"1.0\"?>\n<!-- c --><a b='1' c=\"2\"\n d = '3' ><!-- x > y --><b/>t</a>\n<!-- end "
+        "-->",
         "<a>&lt;&#65;&#x42;&amp;&apos;&quot;&gt;</a>",
         "<a b='&lt;&#10;\n\t &#x20AC;'/>",
         "<a>one<![CDATA[<two> & ]] ]]>three</a>",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_appendix_b.c - every acceptance value of readers-and-corpus, Appendix B, on the book it was measured on.
+ * test_appendix_b.c - every acceptance value of readers-and-corpus, Appendix B, on the book it was measured
+ * on.
  */
 #include "ingesting.h"
 
@@ -8,22 +9,58 @@ static const struct {
     const char *name;
     uint64_t value;
 } values[] = {
-    {"xml_bytes", 15505375}, {"strings", 75234}, {"sp", 57882}, {"lines", 16660}, {"blocks", 4715},
-    {"blocks_print", 2977}, {"blocks_composed", 1481}, {"blocks_top", 218}, {"blocks_left", 17},
-    {"blocks_right", 10}, {"blocks_bottom", 12},
-    {"strings_print", 67393}, {"strings_composed", 7602}, {"strings_margins", 239}, {"strings_top", 217},
-    {"strings_left", 7}, {"strings_right", 6}, {"strings_bottom", 9},
-    {"hyp", 1575}, {"hyp_part1", 1575}, {"hyp_part2", 1575}, {"pairs_same_page", 1536}, {"pairs_cross_page", 39},
-    {"pairs_cross_block", 3}, {"orphan_part1", 0}, {"orphan_part2", 0}, {"pairs_subs_equal", 1523},
+    {"xml_bytes", 15505375},
+    {"strings", 75234},
+    {"sp", 57882},
+    {"lines", 16660},
+    {"blocks", 4715},
+    {"blocks_print", 2977},
+    {"blocks_composed", 1481},
+    {"blocks_top", 218},
+    {"blocks_left", 17},
+    {"blocks_right", 10},
+    {"blocks_bottom", 12},
+    {"strings_print", 67393},
+    {"strings_composed", 7602},
+    {"strings_margins", 239},
+    {"strings_top", 217},
+    {"strings_left", 7},
+    {"strings_right", 6},
+    {"strings_bottom", 9},
+    {"hyp", 1575},
+    {"hyp_part1", 1575},
+    {"hyp_part2", 1575},
+    {"pairs_same_page", 1536},
+    {"pairs_cross_page", 39},
+    {"pairs_cross_block", 3},
+    {"orphan_part1", 0},
+    {"orphan_part2", 0},
+    {"pairs_subs_equal", 1523},
     {"adjacent_without_sp", 760},
-    {"wc_n", 75234}, {"wc_mean_e4", 8912}, {"wc_ge_98_permille", 93}, {"wc_ge_90_permille", 700},
-    {"pages", 237}, {"pages_with_text", 235}, {"pages_wc_mean_ge_90", 156}, {"words_on_those_pages", 49630},
+    {"wc_n", 75234},
+    {"wc_mean_e4", 8912},
+    {"wc_ge_98_permille", 93},
+    {"wc_ge_90_permille", 700},
+    {"pages", 237},
+    {"pages_with_text", 235},
+    {"pages_wc_mean_ge_90", 156},
+    {"words_on_those_pages", 49630},
     {"words_in_blocks_wc_mean_ge_90", 51438},
-    {"areas_logical", 1614}, {"areas_dangling", 0}, {"areas_end", 0}, {"seq", 117}, {"par", 237},
-    {"linked_blocks", 1536}, {"linked_composed", 78}, {"linked_words", 68280},
-    {"unlinked_print_blocks", 1441}, {"unlinked_print_words", 6715},
-    {"checksums_good", 237}, {"checksums_stale", 0}, {"tokens_after_joining", 73659},
-    {"empty_strings", 0}, {"duplicate_ids", 0},
+    {"areas_logical", 1614},
+    {"areas_dangling", 0},
+    {"areas_end", 0},
+    {"seq", 117},
+    {"par", 237},
+    {"linked_blocks", 1536},
+    {"linked_composed", 78},
+    {"linked_words", 68280},
+    {"unlinked_print_blocks", 1441},
+    {"unlinked_print_words", 6715},
+    {"checksums_good", 237},
+    {"checksums_stale", 0},
+    {"tokens_after_joining", 73659},
+    {"empty_strings", 0},
+    {"duplicate_ids", 0},
 };
 
 static void composed_is(const cph_snapshot_object *o, const char *type, uint64_t want)
@@ -31,7 +68,8 @@ static void composed_is(const cph_snapshot_object *o, const char *type, uint64_t
     const cph_json *list = cph_json_get(cph_json_get(meta_of(o), "counts"), "composed_by_type");
     uint64_t n = 0;
     for (const cph_json *t = list->first; t; t = t->next)
-        if (cph_str_is(cph_json_get_str(t, "type"), type)) assert_true(cph_json_u64(cph_json_get(t, "n"), &n));
+        if (cph_str_is(cph_json_get_str(t, "type"), type))
+            assert_true(cph_json_u64(cph_json_get(t, "n"), &n));
     assert_int_equal(n, want);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_ingest.c - runs: same rows at any thread count and order, after kill -9 and again; faults that are told
- * and stop nothing; what a METS, a MODS and side files say.
+ * test_ingest.c - runs: same rows at any thread count and order, after kill -9 and again; faults that are
+ * told and stop nothing; what a METS, a MODS and side files say.
  */
 #include "ingesting.h"
 
@@ -126,19 +126,23 @@ static void a_run_that_is_killed_and_resumed_ends_like_an_undisturbed_one(void *
     "</fileGrp></fileSec><structMap TYPE='PHYSICAL'><div>" physical "</div></structMap><structMap TYPE='LOGICAL'><div ID='V' "  \
     "TYPE='VOLUME'>" logical "</div></structMap></mets>"
 #define FILE_OF(id, href) "<file ID='" id "' MIMETYPE='text/xml'><FLocat xlink:href='" href "'/></file>"
-#define PAGE_DIV(id, order) "<div TYPE='PAGE' ORDER='" order "' ORDERLABEL='" order "'><fptr FILEID='" id "'/></div>"
+#define PAGE_DIV(id, order) \
+    "<div TYPE='PAGE' ORDER='" order "' ORDERLABEL='" order "'><fptr FILEID='" id "'/></div>"
 
 static void a_broken_page_is_told_and_the_object_goes_in(void **state)
 {
     (void)state;
     ingested g;
     write_text("broken/obj-mets.xml",
-               METS(FILE_OF("A1", "file://./good.xml") FILE_OF("A2", "C:\\scans\\cut.xml") FILE_OF("A3", "empty%2Exml")
-                        FILE_OF("A4", "lfs.xml") FILE_OF("A5", "gone.xml") FILE_OF("A6", "page.xml"),
-                    PAGE_DIV("A1", "1") PAGE_DIV("A2", "2") PAGE_DIV("A3", "3") PAGE_DIV("A4", "4") PAGE_DIV("A5", "5")
-                        PAGE_DIV("A6", "6"), ""));
+               METS(FILE_OF("A1", "file://./good.xml") FILE_OF("A2", "C:\\scans\\cut.xml")
+                        FILE_OF("A3", "empty%2Exml") FILE_OF("A4", "lfs.xml") FILE_OF("A5", "gone.xml")
+                            FILE_OF("A6", "page.xml"),
+                    PAGE_DIV("A1", "1") PAGE_DIV("A2", "2") PAGE_DIV("A3", "3") PAGE_DIV("A4", "4")
+                        PAGE_DIV("A5", "5") PAGE_DIV("A6", "6"),
+                    ""));
     write_text("broken/good.xml", ALTO_OF("B", "godt"));
-    write_text("broken/cut.xml", "<alto><Layout><Page><TextBlock><TextLine><String CONTENT='helt'/><SP/></TextLine><TextLine>");
+    write_text("broken/cut.xml",
+               "<alto><Layout><Page><TextBlock><TextLine><String CONTENT='helt'/><SP/></TextLine><TextLine>");
     write_text("broken/empty.xml", "");
     write_text("broken/lfs.xml", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n");
     write_text("broken/page.xml", "<PcGts/>");
@@ -146,9 +150,11 @@ static void a_broken_page_is_told_and_the_object_goes_in(void **state)
     const char *source = testing_path("broken");
     ingest_into(&g, "broken-in", &source, 1, NULL);
     assert_int_equal(g.report.added, 1);
-    static const char *const rules[] = {"truncated", "empty", "lfs-pointer", "file-missing", "METS-01", "unnamed-file"};
+    static const char *const rules[] = {"truncated",    "empty",   "lfs-pointer",
+                                        "file-missing", "METS-01", "unnamed-file"};
     for (size_t i = 0; i < 6; i++)
-        if (rule_count(&g.report, rules[i]) != 1) fail_msg("%s: %d", rules[i], (int)rule_count(&g.report, rules[i]));
+        if (rule_count(&g.report, rules[i]) != 1)
+            fail_msg("%s: %d", rules[i], (int)rule_count(&g.report, rules[i]));
     cph_snapshot_object o = object_named(&g, "obj");
     assert_int_equal(o.n_pages, 6);
     cph_page p;
@@ -164,15 +170,21 @@ static void divisions_own_blocks_and_give_roles(void **state)
     ingested g;
     write_text("struct/m.xml",
                METS(FILE_OF("A1", "1.xml") FILE_OF("A2", "2.xml"), PAGE_DIV("A1", "1") PAGE_DIV("A2", "2"),
-                    "<div ID='C' TYPE='CHAPTER' LABEL='Ett'><div ID='H' TYPE='HEADING'><fptr><area FILEID='A1' BETYPE='IDREF' "
-                    "BEGIN='h'/></fptr></div><div ID='T' TYPE='TEXT'><fptr><seq><area FILEID='A1' BEGIN='t'/><area FILEID='A2' "
-                    "BEGIN='t'/></seq></fptr></div><div ID='F' TYPE='FOOTNOTE'><div ID='FT' TYPE='TEXT'><fptr><area FILEID='A2' "
-                    "BEGIN='n'/></fptr></div></div><div ID='I' TYPE='TABLE'><div ID='IM' TYPE='IMAGE'><fptr><area FILEID='A2' "
-                    "BEGIN='k'/></fptr></div></div><div ID='G' TYPE='TEXT'><fptr><area FILEID='A2' BEGIN='gone'/></fptr></div></div>"));
+                    "<div ID='C' TYPE='CHAPTER' LABEL='Ett'><div ID='H' TYPE='HEADING'><fptr><area "
+                    "FILEID='A1' BETYPE='IDREF' "
+                    "BEGIN='h'/></fptr></div><div ID='T' TYPE='TEXT'><fptr><seq><area FILEID='A1' "
+                    "BEGIN='t'/><area FILEID='A2' "
+                    "BEGIN='t'/></seq></fptr></div><div ID='F' TYPE='FOOTNOTE'><div ID='FT' "
+                    "TYPE='TEXT'><fptr><area FILEID='A2' "
+                    "BEGIN='n'/></fptr></div></div><div ID='I' TYPE='TABLE'><div ID='IM' "
+                    "TYPE='IMAGE'><fptr><area FILEID='A2' "
+                    "BEGIN='k'/></fptr></div></div><div ID='G' TYPE='TEXT'><fptr><area FILEID='A2' "
+                    "BEGIN='gone'/></fptr></div></div>"));
 #define B(id) "<TextBlock ID='" id "'><TextLine><String CONTENT='" id "'/><SP/></TextLine></TextBlock>"
-    write_text("struct/1.xml", "<alto><Layout><Page><PrintSpace>" B("t") B("u") B("h") "</PrintSpace></Page></Layout></alto>");
-    write_text("struct/2.xml", "<alto><Layout><Page><PrintSpace>" B("n") B("t") "<ComposedBlock ID='k'>" B("x") B("y")
-                               "</ComposedBlock></PrintSpace></Page></Layout></alto>");
+    write_text("struct/1.xml", "<alto><Layout><Page><PrintSpace>" B("t") B("u")
+                                   B("h") "</PrintSpace></Page></Layout></alto>");
+    write_text("struct/2.xml", "<alto><Layout><Page><PrintSpace>" B("n") B("t") "<ComposedBlock ID='k'>" B(
+                                   "x") B("y") "</ComposedBlock></PrintSpace></Page></Layout></alto>");
     const char *source = testing_path("struct");
     ingest_into(&g, "struct-in", &source, 1, NULL);
     assert_int_equal(rule_count(&g.report, "METS-17"), 1);
@@ -214,8 +226,10 @@ static void stale_checksums_warn_or_refuse(void **state)
     (void)state;
     ingested warn, refuse;
     cph_ingest_opts o;
-    write_text("stale/m.xml", METS("<file ID='A1' MIMETYPE='text/xml' CHECKSUM='00112233445566778899aabbccddeeff' CHECKSUMTYPE='md5'>"
-                                   "<FLocat xlink:href='1.xml'/></file>", PAGE_DIV("A1", "1"), ""));
+    write_text("stale/m.xml", METS("<file ID='A1' MIMETYPE='text/xml' "
+                                   "CHECKSUM='00112233445566778899aabbccddeeff' CHECKSUMTYPE='md5'>"
+                                   "<FLocat xlink:href='1.xml'/></file>",
+                                   PAGE_DIV("A1", "1"), ""));
     write_text("stale/1.xml", ALTO_OF("B", "ord"));
     const char *source = testing_path("stale");
     ingest_into(&warn, "stale-warn", &source, 1, NULL);
@@ -309,14 +323,16 @@ static void works_jsonl_says_whose_texts_stand_beside_it(void **state)
 {
     (void)state;
     ingested g;
-    write_text("side/works.jsonl",
-               "{\"urn\":\"URN:a\",\"title\":\"A\",\"files\":[\"a.txt\"]}\n{\"urn\":\"URN:f\",\"files\":[\"folder/1.xml\"]}\nbad\n"
-               "{\"urn\":\"URN:bad\",\"form\":\"nonsense\"}\n");
+    write_text("side/works.jsonl", "{\"urn\":\"URN:a\",\"title\":\"A\",\"files\":[\"a.txt\"]}\n{\"urn\":"
+                                   "\"URN:f\",\"files\":[\"folder/1.xml\"]}\nbad\n"
+                                   "{\"urn\":\"URN:bad\",\"form\":\"nonsense\"}\n");
     write_text("side/a.txt", "Tekst i en fil.\n");
     write_text("side/folder/1.xml", ALTO_OF("B", "side"));
-    write_text("side/r.jsonl", "{\"id\":\"URN:r\",\"text\":\"En.\\n\\nTo tre.\",\"lang\":\"no\",\"n\":1.5,\"\xC3\xA6\":true}\n{\"id\":7}\n");
-    write_text("side/rights.jsonl", "{\"kind\":\"determination\",\"work\":\"URN:a\",\"evidence_sha256\":"
-                                    "\"64d8c1a06d5f4b0d96c8b4b1d7b1f0d1b9e0b9e1e7a0a1f4b0a4a1a7c9f0e0d1\"}\n");
+    write_text("side/r.jsonl", "{\"id\":\"URN:r\",\"text\":\"En.\\n\\nTo "
+                               "tre.\",\"lang\":\"no\",\"n\":1.5,\"\xC3\xA6\":true}\n{\"id\":7}\n");
+    write_text("side/rights.jsonl",
+               "{\"kind\":\"determination\",\"work\":\"URN:a\",\"evidence_sha256\":"
+               "\"64d8c1a06d5f4b0d96c8b4b1d7b1f0d1b9e0b9e1e7a0a1f4b0a4a1a7c9f0e0d1\"}\n");
     write_text("side/readme.md", "not a text of the collection");
     const char *source = testing_path("side");
     ingest_into(&g, "side-in", &source, 1, NULL);

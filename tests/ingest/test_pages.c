@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_pages.c - what ingest makes of one ALTO page: spaces, order, roles, balance (readers-and-corpus 15, 16).
+ * test_pages.c - what ingest makes of one ALTO page: spaces, order, roles, balance (readers-and-corpus 15,
+ * 16).
  */
 #include "testing.h"
 
@@ -56,14 +57,19 @@ static const char *text_of(const cph_page *p)
     return out;
 }
 
-#define PAGE(inner) "<alto><Layout><Page WIDTH='1000' HEIGHT='1000'><PrintSpace>" inner "</PrintSpace></Page></Layout></alto>"
-#define BLOCK(id, word) "<TextBlock ID='" id "'><TextLine><String CONTENT='" word "'/><SP/></TextLine></TextBlock>"
+#define PAGE(inner) \
+    "<alto><Layout><Page WIDTH='1000' HEIGHT='1000'><PrintSpace>" inner "</PrintSpace></Page></Layout></" \
+                                                                        "alto>"
+#define BLOCK(id, word) \
+    "<TextBlock ID='" id "'><TextLine><String CONTENT='" word "'/><SP/></TextLine></TextBlock>"
 
 static void where_an_sp_stands_is_a_space_and_nowhere_else(void **state)
 {
     (void)state;
-    cph_page p = read_page(PAGE("<TextBlock><TextLine><String CONTENT='Devonshir' HPOS='0' WIDTH='9' HEIGHT='9'/><String "
-                                "CONTENT='e' HPOS='90' WIDTH='9' HEIGHT='9'/><SP/><String CONTENT='owners'/></TextLine></TextBlock>"));
+    cph_page p = read_page(
+        PAGE("<TextBlock><TextLine><String CONTENT='Devonshir' HPOS='0' WIDTH='9' HEIGHT='9'/><String "
+             "CONTENT='e' HPOS='90' WIDTH='9' HEIGHT='9'/><SP/><String "
+             "CONTENT='owners'/></TextLine></TextBlock>"));
     assert_string_equal(text_of(&p), "Devonshire owners");
     assert_false(p.gap_mode);
     assert_int_equal(result.c.adjacent_without_sp, 1);
@@ -72,11 +78,12 @@ static void where_an_sp_stands_is_a_space_and_nowhere_else(void **state)
 static void without_any_sp_the_gap_decides(void **state)
 {
     (void)state;
-    cph_page p = read_page(PAGE("<TextBlock><TextLine><String CONTENT='Kant' HPOS='0' WIDTH='40' HEIGHT='20'/><String CONTENT=','"
-                                " HPOS='50' WIDTH='5' HEIGHT='20'/><String CONTENT='(' HPOS='60' WIDTH='5' HEIGHT='20'/><String "
-                                "CONTENT='so' HPOS='70' WIDTH='20' HEIGHT='20'/><String CONTENT='weit' HPOS='92' WIDTH='20' "
-                                "HEIGHT='20'/><String CONTENT='neu' HPOS='0' WIDTH='20' HEIGHT='20'/><String CONTENT='?x' "
-                                "HPOS='NaN'/><String CONTENT='x'/></TextLine></TextBlock>"));
+    cph_page p = read_page(PAGE(
+        "<TextBlock><TextLine><String CONTENT='Kant' HPOS='0' WIDTH='40' HEIGHT='20'/><String CONTENT=','"
+        " HPOS='50' WIDTH='5' HEIGHT='20'/><String CONTENT='(' HPOS='60' WIDTH='5' HEIGHT='20'/><String "
+        "CONTENT='so' HPOS='70' WIDTH='20' HEIGHT='20'/><String CONTENT='weit' HPOS='92' WIDTH='20' "
+        "HEIGHT='20'/><String CONTENT='neu' HPOS='0' WIDTH='20' HEIGHT='20'/><String CONTENT='?x' "
+        "HPOS='NaN'/><String CONTENT='x'/></TextLine></TextBlock>"));
     assert_true(p.gap_mode);
     assert_string_equal(text_of(&p), "Kant, (soweit|neu?x x");
 }
@@ -84,16 +91,19 @@ static void without_any_sp_the_gap_decides(void **state)
 static void danish_guillemets_open_to_the_right(void **state)
 {
     (void)state;
-    cph_page p = read_page("<alto><Layout><Page LANG='da'><TextBlock><TextLine><String CONTENT='sagde'/><String CONTENT='\xC2\xBB'/>"
-                           "<String CONTENT='ja'/><String CONTENT='\xC2\xAB'/></TextLine></TextBlock></Page></Layout></alto>");
+    cph_page p = read_page(
+        "<alto><Layout><Page LANG='da'><TextBlock><TextLine><String CONTENT='sagde'/><String "
+        "CONTENT='\xC2\xBB'/>"
+        "<String CONTENT='ja'/><String CONTENT='\xC2\xAB'/></TextLine></TextBlock></Page></Layout></alto>");
     assert_string_equal(text_of(&p), "sagde \xC2\xBBja\xC2\xAB");
 }
 
 static void empty_content_is_counted_and_no_token(void **state)
 {
     (void)state;
-    cph_page p = read_page(PAGE("<TextBlock><TextLine><String CONTENT=''/><SP/><String CONTENT=' '/><String CONTENT=' a b '/>"
-                                "</TextLine></TextBlock>"));
+    cph_page p = read_page(
+        PAGE("<TextBlock><TextLine><String CONTENT=''/><SP/><String CONTENT=' '/><String CONTENT=' a b '/>"
+             "</TextLine></TextBlock>"));
     assert_int_equal(p.n_strings, 3);
     assert_int_equal(p.n_empty, 2);
     assert_string_equal(text_of(&p), "a b");
@@ -102,27 +112,33 @@ static void empty_content_is_counted_and_no_token(void **state)
 static void text_is_composed(void **state)
 {
     (void)state;
-    cph_page p = read_page(PAGE("<TextBlock><TextLine><String CONTENT='Na\xCC\x8A'/><SP/></TextLine></TextBlock>"));
+    cph_page p =
+        read_page(PAGE("<TextBlock><TextLine><String CONTENT='Na\xCC\x8A'/><SP/></TextLine></TextBlock>"));
     assert_string_equal(text_of(&p), "N\xC3\xA5");
 }
 
 static void the_reading_order_of_the_file_orders_blocks(void **state)
 {
     (void)state;
-    cph_page p = read_page("<alto><ReadingOrder><OrderedGroup><ElementRef REF='c'/><ElementRef REF='k a'/></OrderedGroup>"
-                           "<OrderedGroup><ElementRef REF='a c'/></OrderedGroup></ReadingOrder><Layout><Page><PrintSpace>"
-                           BLOCK("a", "1") "<ComposedBlock ID='k'>" BLOCK("b", "2") "</ComposedBlock>" BLOCK("c", "3")
-                           "</PrintSpace></Page></Layout></alto>");
+    cph_page p = read_page(
+        "<alto><ReadingOrder><OrderedGroup><ElementRef REF='c'/><ElementRef REF='k a'/></OrderedGroup>"
+        "<OrderedGroup><ElementRef REF='a c'/></OrderedGroup></ReadingOrder><Layout><Page><PrintSpace>" BLOCK(
+            "a",
+            "1") "<ComposedBlock ID='k'>" BLOCK("b",
+                                                "2") "</ComposedBlock>" BLOCK("c",
+                                                                              "3") "</PrintSpace></Page></"
+                                                                                   "Layout></alto>");
     assert_string_equal(text_of(&p), "3||2||1");
 }
 
 static void chains_of_idnext_order_blocks_and_cycles_end(void **state)
 {
     (void)state;
-    cph_page p = read_page(PAGE("<TextBlock ID='a' IDNEXT='c'><TextLine><String CONTENT='1'/><SP/></TextLine></TextBlock>"
-                                "<TextBlock ID='b'><TextLine><String CONTENT='4'/></TextLine></TextBlock><TextBlock ID='c' "
-                                "IDNEXT='d'><TextLine><String CONTENT='2'/></TextLine></TextBlock><TextBlock ID='d' IDNEXT='c'>"
-                                "<TextLine><String CONTENT='3'/></TextLine></TextBlock>"));
+    cph_page p = read_page(
+        PAGE("<TextBlock ID='a' IDNEXT='c'><TextLine><String CONTENT='1'/><SP/></TextLine></TextBlock>"
+             "<TextBlock ID='b'><TextLine><String CONTENT='4'/></TextLine></TextBlock><TextBlock ID='c' "
+             "IDNEXT='d'><TextLine><String CONTENT='2'/></TextLine></TextBlock><TextBlock ID='d' IDNEXT='c'>"
+             "<TextLine><String CONTENT='3'/></TextLine></TextBlock>"));
     assert_string_equal(text_of(&p), "1||2||3||4");
 }
 
@@ -138,7 +154,8 @@ static void place_and_digits_give_roles(void **state)
                 {"LeftMargin", "Note", CPH_ROLE_marginalia},   {"PrintSpace", "225", CPH_ROLE_body}};
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
         char text[512];
-        snprintf(text, sizeof text, "<alto><Layout><Page><%s>" BLOCK("a", "%s") "</%s></Page></Layout></alto>", want[i].place,
+        snprintf(text, sizeof text,
+                 "<alto><Layout><Page><%s>" BLOCK("a", "%s") "</%s></Page></Layout></alto>", want[i].place,
                  want[i].word, want[i].place);
         cph_page p = read_page(text);
         if (p.blocks[0].role != want[i].role)
@@ -149,9 +166,10 @@ static void place_and_digits_give_roles(void **state)
 static void composed_types_and_tags_give_roles(void **state)
 {
     (void)state;
-    cph_page p = read_page("<alto><Tags><LayoutTag ID='t' LABEL='heading'/></Tags><Layout><Page><PrintSpace><ComposedBlock "
-                           "TYPE='Table'>" BLOCK("a", "1") "</ComposedBlock><ComposedBlock TYPE='container'>" BLOCK("b", "2")
-                           "</ComposedBlock><TextBlock TAGREFS='x t'/></PrintSpace></Page></Layout></alto>");
+    cph_page p = read_page(
+        "<alto><Tags><LayoutTag ID='t' LABEL='heading'/></Tags><Layout><Page><PrintSpace><ComposedBlock "
+        "TYPE='Table'>" BLOCK("a", "1") "</ComposedBlock><ComposedBlock TYPE='container'>" BLOCK(
+            "b", "2") "</ComposedBlock><TextBlock TAGREFS='x t'/></PrintSpace></Page></Layout></alto>");
     assert_int_equal(p.blocks[0].role, CPH_ROLE_table);
     assert_true(cph_str_is(p.blocks[0].type, "Table"));
     assert_int_equal(p.blocks[1].role, CPH_ROLE_body);
@@ -161,7 +179,8 @@ static void composed_types_and_tags_give_roles(void **state)
 static void boxes_are_thousandths_of_the_page(void **state)
 {
     (void)state;
-    cph_page p = read_page("<alto><Layout><Page WIDTH='2000' HEIGHT='500'><TextBlock HPOS='1000' VPOS='-5' WIDTH='NaN' HEIGHT='1'/>"
+    cph_page p = read_page("<alto><Layout><Page WIDTH='2000' HEIGHT='500'><TextBlock HPOS='1000' VPOS='-5' "
+                           "WIDTH='NaN' HEIGHT='1'/>"
                            "</Page></Layout></alto>");
     assert_int_equal(p.blocks[0].box.x, 500);
     assert_int_equal(p.blocks[0].box.y, -10);
@@ -173,8 +192,9 @@ static void boxes_are_thousandths_of_the_page(void **state)
 static void a_page_that_breaks_keeps_its_complete_lines(void **state)
 {
     (void)state;
-    static const char text[] = PAGE("<TextBlock><TextLine><String CONTENT='hel'/><SP/></TextLine><TextLine><String CONTENT='halv'/>"
-                                    "<String CONTENT='x'/></TextLine></TextBlock>");
+    static const char text[] =
+        PAGE("<TextBlock><TextLine><String CONTENT='hel'/><SP/></TextLine><TextLine><String CONTENT='halv'/>"
+             "<String CONTENT='x'/></TextLine></TextBlock>");
     char cut[sizeof text];
     snprintf(cut, sizeof cut, "%.*s", (int)(strstr(text, "'x'") - text), text);
     cph_page p = read_page(cut);

@@ -24,7 +24,8 @@ typedef struct cph_jsonl cph_jsonl;
 CPH_API cph_status cph_jsonl_open(cph_jsonl **out, const char *path, cph_err *err) CPH_MUST_USE;
 CPH_API void cph_jsonl_close(cph_jsonl *r);
 /* CPH_END after the last. *line: where the record stands, from 1 (in an array: its number). */
-CPH_API cph_status cph_jsonl_next(cph_jsonl *r, const cph_json **record, uint64_t *line, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_jsonl_next(cph_jsonl *r, const cph_json **record, uint64_t *line,
+                                  cph_err *err) CPH_MUST_USE;
 CPH_API uint64_t cph_jsonl_n_replaced(const cph_jsonl *r); /* lone surrogates so far */
 
 /* Member by dotted path "a.b.c"; a member whose own name holds the dots wins. NULL when absent. */

@@ -28,7 +28,8 @@ struct cph_mets_md {
 
 typedef struct cph_mets_file cph_mets_file;
 struct cph_mets_file {
-    cph_str id, mimetype, use, checksum, checksum_type, created, href, group; /* group: ID or USE of the fileGrp */
+    cph_str id, mimetype, use, checksum, checksum_type, created, href;
+    cph_str group;      /* ID or USE of the fileGrp */
     uint64_t size;      /* as stated; 0: not */
     bool has_location;  /* METS-03 */
     bool is_urn;        /* METS-05: LOCTYPE URN, or an href that starts with urn: */

@@ -33,7 +33,7 @@ typedef struct cph_plain {
 } cph_plain;
 
 CPH_API void cph_plain_init(cph_plain *r, cph_str text, cph_plain_kind kind);
-/* The next line that is not blank, trimmed; CPH_END after the last. Pages without text are counted in none. */
+/* The next line that is not blank, trimmed; CPH_END after the last. */
 CPH_API cph_status cph_plain_next(cph_plain *r, cph_str *line);
 
 #ifdef __cplusplus

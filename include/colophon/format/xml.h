@@ -60,7 +60,7 @@ CPH_API size_t cph_xml_offset(const cph_xml *x);
 CPH_API uint64_t cph_xml_line(const cph_xml *x);
 /* The attribute's value as written, or the empty string. */
 CPH_API cph_str cph_xml_attr_of(const cph_xml *x, const char *name);
-/* After a START: steps behind its CLOSE; *inner (may be NULL) is everything from the tag to the closing tag. */
+/* After a START: steps behind its CLOSE; *inner (may be NULL) is what stands between the two tags. */
 CPH_API cph_status cph_xml_skip(cph_xml *x, cph_str *inner, cph_err *err) CPH_MUST_USE;
 
 /* What decoding had to repair. */
