@@ -41,7 +41,8 @@ static void facts(cph_arena *a, cph_str xml)
 
 static void files(cph_arena *a, const cph_mets *m)
 {
-    unit_file listed[] = {{CPH_STR("a.xml"), 1, false}, {CPH_STR("b/a_1.xml"), 1, false}, {CPH_STR("c.png"), 1, false}};
+    unit_file listed[] = {
+        {CPH_STR("a.xml"), 1, false}, {CPH_STR("b/a_1.xml"), 1, false}, {CPH_STR("c.png"), 1, false}};
     unit u = {.kind = UNIT_METS, .dir = CPH_STR("."), .files = listed, .n_files = 3};
     resolver *r;
     claims all;
