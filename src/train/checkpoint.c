@@ -165,6 +165,7 @@ static cph_status write_state(const cph_trainer *t, const char *dir, cph_err *er
     put_u64(&w, "epoch", at->cursor.epoch);
     put_u64(&w, "index", at->cursor.index);
     put_u64(&w, "offset", at->cursor.offset);
+    put_u64(&w, "row", at->cursor.row);
     cph_jw_end(&w);
     put_order(&w, &at->order);
     put_double(&w, "loss", at->loss);
@@ -331,7 +332,7 @@ static bool get_state(const cph_json *v, cph_progress_state *at)
     return get_u32(v, "step", &at->step) && cph_json_u64(cph_json_get(v, "tokens"), &at->tokens) &&
            get_u32(cursor, "epoch", &at->cursor.epoch) &&
            cph_json_u64(cph_json_get(cursor, "index"), &at->cursor.index) &&
-           get_u32(cursor, "offset", &at->cursor.offset) && get_order(cph_json_get(v, "order"), &at->order) &&
+           get_u32(cursor, "offset", &at->cursor.offset) && get_u32(cursor, "row", &at->cursor.row) && get_order(cph_json_get(v, "order"), &at->order) &&
            cph_json_double(cph_json_get(v, "loss"), &at->loss) &&
            cph_json_double(cph_json_get(v, "held_out_loss"), &at->held_out_loss);
 }
@@ -353,7 +354,7 @@ static cph_status read_state(cph_trainer *t, const char *dir, cph_err *err)
         cph_fail(err, CPH_USAGE, "%s: was made by another configuration", dir);
         s = cph_hint(err, "another run wants another --out");
     }
-    if (s == CPH_OK && (at.cursor.index >= cph_order_n_docs(t->order) || at.step == 0))
+    if (s == CPH_OK && (at.cursor.index >= cph_order_n_docs(t->order) || at.cursor.row >= CPH_ORDER_BLOCK || at.step == 0))
         s = cph_fail(err, CPH_DATA, "%s: its cursor lies outside the token set", path);
     if (s == CPH_OK) t->at = at;
     cph_arena_release(&a);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * order.c - next-fit rows over a keyed permutation of the documents.
+ * order.c - next-fit rows over a keyed permutation of the documents, fed in a keyed
+ * permutation of the rows of a block.
  *
  * One walk serves feeding and auditing: it finds the pieces of a row from nothing but
  * the document table, and a row's arrays are filled from the pieces. So order_root can
@@ -13,10 +14,18 @@
 #include <assert.h>
 #include <string.h>
 
+typedef struct start { /* where a row begins in its epoch */
+    uint64_t index;
+    uint32_t offset;
+} start;
+
 struct cph_order {
     cph_order_opts opts;
     uint32_t *docs; /* rows of the document table, ascending */
     uint64_t n_docs, n_tokens;
+    start *rows;    /* of the block that begins at `block`, whose last row is followed by `after` */
+    uint32_t n_rows;
+    cph_cursor block, after;
 };
 
 /* ---- which documents ---- */
@@ -63,7 +72,7 @@ static void choose(cph_order *o)
 
 cph_status cph_order_open(cph_order **out, const cph_order_opts *opts, cph_err *err)
 {
-    void *p, *docs;
+    void *p, *docs, *rows = NULL;
     uint64_t n = cph_tokens_n_docs(opts->tokens);
     if (opts->T < 2) return cph_fail(err, CPH_USAGE, "a row must hold at least 2 tokens, not %u", opts->T);
     if (n > UINT32_MAX) return cph_fail(err, CPH_NOMEM, "the token set has %llu documents; the limit is 2^32",
@@ -71,11 +80,15 @@ cph_status cph_order_open(cph_order **out, const cph_order_opts *opts, cph_err *
     CPH_TRY(cph_alloc0(&p, sizeof(cph_order), err));
     cph_order *o = p;
     cph_status s = cph_alloc_n(&docs, (size_t)n, sizeof *o->docs, err);
+    if (s == CPH_OK) {
+        o->docs = docs;
+        s = cph_alloc_n(&rows, CPH_ORDER_BLOCK, sizeof *o->rows, err);
+    }
     if (s != CPH_OK) {
-        cph_free(o);
+        cph_order_close(o);
         return s;
     }
-    o->docs = docs;
+    o->rows = rows;
     o->opts = *opts;
     choose(o);
     if (!o->n_docs && !opts->read_held_out) {
@@ -93,6 +106,7 @@ void cph_order_close(cph_order *o)
 {
     if (!o) return;
     cph_free(o->docs);
+    cph_free(o->rows);
     cph_free(o);
 }
 
@@ -190,17 +204,46 @@ static void fill_padding(const cph_order *o, const cph_row *row, uint32_t column
     }
 }
 
-uint32_t cph_order_row(const cph_order *o, cph_cursor *c, const cph_row *row, cph_piece_fn each, void *ctx)
+/* The row that is filled from *c on; it ends with its epoch. */
+static uint32_t fill_row(const cph_order *o, cph_cursor *c, const cph_row *row, cph_piece_fn each, void *ctx)
 {
-    uint32_t column = 0, n_labels = 0, segment = 0;
+    uint32_t column = 0, n_labels = 0, segment = 0, epoch = c->epoch;
     span p;
-    while (next_span(o, c, column, &p)) {
+    while (c->epoch == epoch && next_span(o, c, column, &p)) {
         if (row) fill_span(o, row, &p, ++segment);
         if (each) each(ctx, &p.piece);
         column += p.n_inputs;
         n_labels += p.n_inputs - (p.ends && o->opts.eos < 0);
     }
     if (row) fill_padding(o, row, column);
+    return n_labels;
+}
+
+/* Finds where the rows of the block at *c begin, unless it is the one that is there. */
+static void read_block(cph_order *o, const cph_cursor *c)
+{
+    cph_cursor at = {.epoch = c->epoch, .index = c->index, .offset = c->offset};
+    if (o->n_rows && at.epoch == o->block.epoch && at.index == o->block.index && at.offset == o->block.offset) return;
+    o->block = at;
+    o->n_rows = 0;
+    while (o->n_rows < CPH_ORDER_BLOCK && at.epoch == o->block.epoch) {
+        o->rows[o->n_rows++] = (start){at.index, at.offset};
+        fill_row(o, &at, NULL, NULL, NULL);
+    }
+    o->after = at;
+}
+
+#define ROWS_KEY 0x524F5753u /* parts this permutation from that of the documents */
+
+uint32_t cph_order_row(cph_order *o, cph_cursor *c, const cph_row *row, cph_piece_fn each, void *ctx)
+{
+    if (o->opts.read_held_out) return fill_row(o, c, row, each, ctx);
+    read_block(o, c);
+    uint64_t key = o->opts.seed ^ ROWS_KEY ^ o->block.index << 32;
+    start from = o->rows[cph_permute(key, c->epoch, o->n_rows, c->row)];
+    cph_cursor at = {.epoch = c->epoch, .index = from.index, .offset = from.offset};
+    uint32_t n_labels = fill_row(o, &at, row, each, ctx);
+    if (++c->row == o->n_rows) *c = o->after;
     return n_labels;
 }
 
@@ -239,7 +282,7 @@ static void add_leaf(void *ctx, const cph_piece *piece)
     cph_merkle_add(&k->tree, leaf, sizeof leaf);
 }
 
-cph_status cph_order_root(const cph_order *o, uint32_t steps, uint32_t rows_per_step, cph_digest *root,
+cph_status cph_order_root(cph_order *o, uint32_t steps, uint32_t rows_per_step, cph_digest *root,
                           uint64_t *n_leaves, cph_err *err)
 {
     if (o->opts.read_held_out) return cph_fail(err, CPH_USAGE, "the held-out part has no order of feeding");

@@ -3,19 +3,23 @@
  * order.h - which tokens stand in which row of which step.
  *
  * The order of data is a pure function of (token set, seed, held-out share, row
- * length): epoch e reads the documents in the order of cph_permute(seed, e, .), and
+ * length): epoch e takes the documents in the order of cph_permute(seed, e, .), and
  * rows are filled next-fit in that order (text-models 10). A document that is longer
  * than a row is cut where the row ends; what follows in the next row is a segment of
- * its own. Rows run on over the end of an epoch. A cursor says where the next row
- * starts, so that a run goes on anywhere at once.
+ * its own. The last row of an epoch ends with it.
+ *
+ * Rows are fed in another order than they are filled: each block of up to
+ * CPH_ORDER_BLOCK rows of an epoch is permuted, so that the rows of a batch come from
+ * all over the block and not from one long book. A cursor names a block and how many of
+ * its rows were fed; going on from it costs one walk over the block's documents.
  *
  * A document's sequence is EOS, its tokens, EOS: the first EOS is read, the last one
  * only predicted. Without an EOS token the sequence is its tokens alone. No document
  * sees or predicts another: segments are numbered, positions start again at 0.
  *
  * Invariant  Every token of the training part is fed exactly once an epoch.
- * Threads    A cph_order is immutable once opened and may be shared.
- * Memory     4 bytes a document.
+ * Threads    One thread at a time: an order keeps the block that it read last.
+ * Memory     4 bytes a document, and 1 MiB for the block; nothing is allocated after open.
  * Errors     CPH_DATA when there is nothing to read.
  */
 #ifndef CPH_TRAIN_ORDER_H
@@ -28,6 +32,7 @@ extern "C" {
 #endif
 
 #define CPH_LABEL_NONE (-100)
+#define CPH_ORDER_BLOCK 65536u /* rows that are permuted together; it decides the order of every run */
 
 typedef struct cph_order_opts {
     const cph_tokens *tokens; /* outlives the order */
@@ -46,8 +51,9 @@ CPH_API uint64_t cph_order_n_tokens(const cph_order *o); /* tokens of one epoch 
 
 typedef struct cph_cursor {
     uint32_t epoch;
-    uint64_t index;  /* document of the epoch */
+    uint64_t index;  /* document of the epoch with which the block begins */
     uint32_t offset; /* in its sequence */
+    uint32_t row;    /* rows of the block that were fed */
 } cph_cursor;
 
 /* A run of one document's tokens in a row. */
@@ -69,7 +75,7 @@ typedef struct cph_row {
  * Fills the row at *c (NULL: only finds its pieces) and moves the cursor to the next one;
  * `each` (may be NULL) hears of every piece. Returns the number of labels; 0 only at the end of a held-out part.
  */
-CPH_API uint32_t cph_order_row(const cph_order *o, cph_cursor *c, const cph_row *row, cph_piece_fn each,
+CPH_API uint32_t cph_order_row(cph_order *o, cph_cursor *c, const cph_row *row, cph_piece_fn each,
                                void *ctx);
 
 /* True when the work is kept for evaluation: a function of (seed, work) alone. */
@@ -80,7 +86,7 @@ CPH_API bool cph_order_is_held_out(uint64_t seed, double held_out, const cph_dig
 CPH_API void cph_order_leaf_bytes(uint32_t step, uint32_t slot, uint32_t row, const cph_digest *dkey,
                                   const cph_piece *piece, uint8_t out[CPH_ORDER_LEAF]);
 /* Recomputes root and size after `steps` steps of rows_per_step rows each. */
-CPH_API cph_status cph_order_root(const cph_order *o, uint32_t steps, uint32_t rows_per_step,
+CPH_API cph_status cph_order_root(cph_order *o, uint32_t steps, uint32_t rows_per_step,
                                   cph_digest *root, uint64_t *n_leaves, cph_err *err) CPH_MUST_USE;
 
 #ifdef __cplusplus
