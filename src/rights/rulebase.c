@@ -111,7 +111,8 @@ static cph_status parse(cph_rulebase *r, cph_str text, const char *name, cph_err
     if (!cph_json_i64(cph_json_get(v, "v"), &version) || version != 1 || !rules ||
         rules->type != CPH_JSON_ARRAY)
         return cph_fail(err, CPH_DATA, "is no rule base of version 1");
-    r->name = cph_json_get_str(v, "name");
+    /* A copy, because a string inside of JSON does not end with NUL. */
+    CPH_TRY(cph_arena_str(&r->a, &r->name, cph_json_get_str(v, "name"), err));
     r->notice = cph_json_get_str(v, "notice");
     r->forums = cph_json_get(v, "forums");
     r->weights_licences = cph_json_get(v, "weights_licences");

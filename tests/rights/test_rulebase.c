@@ -88,6 +88,7 @@ static void the_built_in_rules_are_the_files(void **state)
         read_source(&b, files[i]);
         cph_digest want = cph_sha256_of(b.p, b.n), got = cph_rulebase_digest(r);
         assert_memory_equal(&want, &got, sizeof want);
+        assert_string_equal(cph_rulebase_name(r), names[i]);
         assert_int_equal(cph_rulebase_is_sample(r), i == 0);
         cph_rulebase_close(r);
     }
