@@ -84,21 +84,29 @@ static void print_tally(cli *c, const cph_build_report *r)
         put_number(works, t->works);
         put_number(documents, t->documents);
         put_number(words, t->words);
-        cli_print(c, "  %-8s %-7.*s %7s works %9s documents %13s words  %.*s\n",
+        cli_print(c, "  %-8s %-7.*s %7s %-5s %9s %-9s %13s %-5s  %.*s\n",
                   t->answer == CPH_ALLOW   ? "given"
                   : t->answer == CPH_HUMAN ? "ask"
                                            : "refused",
-                  CPH_FMT(t->rule), works, documents, words, CPH_FMT(t->sentence));
+                  CPH_FMT(t->rule), works, t->works == 1 ? "work" : "works", documents,
+                  t->documents == 1 ? "document" : "documents", words, t->words == 1 ? "word" : "words",
+                  CPH_FMT(t->sentence));
     }
 }
 
 static void print_summary(cli *c, const cph_build_opts *o, const cph_build_report *r)
 {
     char records[32], words[32], works[32], same[32], over[32], hex[CPH_HEX_DIGEST];
+    char as_of[16], release[16] = "";
+    cph_day_text(o->policy.as_of, as_of);
+    if (o->policy.release) cph_day_text(o->policy.release, release);
     cph_digest_hex(&r->snapshot, hex);
     cli_print(c, "%s, asked for %s, snapshot %.16s\n", o->collection, cph_purpose_text(o->policy.purpose),
               hex);
     print_tally(c, r);
+    if (r->works_refused)
+        cli_print(c, "  why, for each work: colophon rights show %s --for %s --as-of %s%s%s --rulebase %s\n", o->collection,
+                  cph_purpose_text(o->policy.purpose), as_of, release[0] ? " --release " : "", release, o->rulebase);
     if (!r->written) return;
     put_number(records, r->records);
     put_number(words, r->words);
@@ -107,11 +115,11 @@ static void print_summary(cli *c, const cph_build_opts *o, const cph_build_repor
                          r->hyphens.signs_cross_page);
     put_number(over, r->hyphens.pairs_cross_page + r->hyphens.signs_cross_page);
     cph_digest_hex(&r->digest, hex);
-    cli_print(c, "%s: %s records, %s words of %s works; %s broken words joined, %s of them over a page\n",
-              o->out, records, words, works, same, over);
+    cli_print(c, "%s: %s record%s, %s words of %s work%s; broken words joined: %s, of these over a page: %s\n",
+              o->out, records, r->records == 1 ? "" : "s", words, works, r->works == 1 ? "" : "s", same, over);
     if (r->dropped_documents + r->dropped_paragraphs + r->empty_documents)
         cli_print(
-            c, "left out: %llu documents and %llu paragraphs as exact copies, %llu documents without text\n",
+            c, "left out: documents as exact copies %llu, paragraphs as exact copies %llu, documents without text %llu\n",
             (unsigned long long)r->dropped_documents, (unsigned long long)r->dropped_paragraphs,
             (unsigned long long)r->empty_documents);
     cli_print(c, "corpus %s\n", hex);

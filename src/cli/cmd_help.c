@@ -19,7 +19,12 @@ static cph_status run(cli *c, cph_err *err)
         const char *argv[3] = {"colophon", cli_arg(c, 0), cli_n_args(c) > 1 ? cli_arg(c, 1) : NULL};
         int used;
         about = cli_find((int)cli_n_args(c) + 1, (char **)(uintptr_t)argv, &used);
-        if (!about) return cph_fail(err, CPH_NO, "there is no command '%s'", cli_arg(c, 0));
+        if (!about && cli_n_args(c) == 1 && cli_help_group(c->out, argv[1])) return CPH_OK;
+        if (!about) {
+            cph_fail(err, CPH_USAGE, "there is no command '%s%s%s'", argv[1], argv[2] ? " " : "",
+                     argv[2] ? argv[2] : "");
+            return cph_hint(err, "colophon help lists the commands");
+        }
     }
     if (strcmp(as, "man") == 0) cli_manual(c->out, about);
     else if (strcmp(as, "completion") == 0) cli_completion(c->out);

@@ -431,9 +431,9 @@ const cli_command cmd_rights_set = {
              "it never changes a rule. A no is a block; a later letter of the rightsholder outweighs an "
              "earlier yes (RR-186).\n\n"
              "The answer is logged: who by salted hash, what by digest.",
-    .examples = "colophon rights set books URN:NBN:no-nb_digibok_1 --decision allow --for train-internal "
-                "--basis CONSENT "
-                "--by 'Kari Nordmann' --on 2026-11-20 --reason 'Letter of the heirs' --evidence letter.pdf",
+    .examples = "colophon rights set books URN:NBN:no-nb_digibok_1 --decision allow --for train-internal \\\n"
+                "    --basis CONSENT --by 'Kari Nordmann' --on 2026-11-20 \\\n"
+                "    --reason 'Letter of the heirs' --evidence letter.pdf",
     .opts = set_opts,
     .run = run_set};
 

@@ -41,6 +41,8 @@ const cli_opt *cli_option(const cli_command *command, const char *name, size_t n
 void cli_help_short(FILE *f, const cli_command *command);
 void cli_help_long(FILE *f, const cli_command *command);
 void cli_help_all(FILE *f);
+bool cli_is_group(const char *word); /* "rights", "tokenizer", "train": the first word of commands of two */
+bool cli_help_group(FILE *f, const char *group); /* lists its commands; false and nothing where it is none */
 void cli_manual(FILE *f, const cli_command *command); /* troff; command NULL: colophon(1) */
 void cli_completion(FILE *f);                         /* bash */
 void cli_markdown(FILE *f);                           /* docs/commands.md */

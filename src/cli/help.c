@@ -19,13 +19,16 @@ static void each_option(FILE *f, const cli_command *k, opt_printer print)
 static void flow(FILE *f, const char *text, size_t indent, size_t column)
 {
     cph_str rest = cph_str_of(text), word;
+    bool first = true; /* of its line: a blank parts words and ends none */
     while (cph_str_split(&rest, ' ', &word)) {
         if (column + word.n > 98 && column > indent) {
             fprintf(f, "\n%*s", (int)indent, "");
             column = indent;
+            first = true;
         }
-        fprintf(f, "%.*s%s", CPH_FMT(word), rest.p ? " " : "");
+        fprintf(f, "%s%.*s", first ? "" : " ", CPH_FMT(word));
         column += word.n + 1;
+        first = false;
     }
     fputc('\n', f);
 }
@@ -97,14 +100,40 @@ void cli_help_long(FILE *f, const cli_command *k)
     if (k->examples) fprintf(f, "\nExamples\n%s\n", k->examples);
 }
 
+static void command_line(FILE *f, const cli_command *k)
+{
+    fprintf(f, "  %-18s ", k->name);
+    flow(f, k->summary, 21, 21);
+}
+
+static bool in_group(const cli_command *k, const char *group)
+{
+    size_t n = strlen(group);
+    return n && strncmp(k->name, group, n) == 0 && k->name[n] == ' ';
+}
+
+bool cli_is_group(const char *group)
+{
+    for (size_t i = 0; i < cli_n_commands; i++)
+        if (in_group(cli_commands[i], group)) return true;
+    return false;
+}
+
+bool cli_help_group(FILE *f, const char *group)
+{
+    if (!cli_is_group(group)) return false;
+    fprintf(f, "usage: colophon %s COMMAND [arguments] [options]\n\n", group);
+    for (size_t i = 0; i < cli_n_commands; i++)
+        if (in_group(cli_commands[i], group)) command_line(f, cli_commands[i]);
+    fprintf(f, "\ncolophon %s COMMAND -h shows a command's options, --help tells all about it.\n", group);
+    return true;
+}
+
 void cli_help_all(FILE *f)
 {
     fputs("colophon - from a library's digitised collections to models that say what they were made from\n\n"
           "usage: colophon COMMAND [arguments] [options]\n\n", f);
-    for (size_t i = 0; i < cli_n_commands; i++) {
-        fprintf(f, "  %-18s ", cli_commands[i]->name);
-        flow(f, cli_commands[i]->summary, 21, 21);
-    }
+    for (size_t i = 0; i < cli_n_commands; i++) command_line(f, cli_commands[i]);
     fputs("\ncolophon COMMAND -h shows a command's options, --help tells all about it.\n", f);
 }
 

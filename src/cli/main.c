@@ -85,6 +85,23 @@ static int run(const cli_command *command, int used, int argc, char **argv)
     return s == CPH_OK || s == CPH_END ? 0 : complain(&err, s, command->name);
 }
 
+/* The first word may name a group, as in "colophon rights": then its commands are the answer. */
+static int no_command(int argc, char **argv)
+{
+    cph_err err = {0};
+    bool more = argc > 2 && argv[2][0] != '-';
+    bool asks = argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0);
+    if (asks && cli_help_group(stdout, argv[1])) return fflush(stdout) == 0 ? 0 : cph_status_exit(CPH_IO);
+    if (!more && cli_help_group(stderr, argv[1])) {
+        cph_fail(&err, CPH_USAGE, "%s wants one of its commands", argv[1]);
+        return complain(&err, CPH_USAGE, argv[1]);
+    }
+    cph_fail(&err, CPH_USAGE, "there is no command '%s%s%s'", argv[1], more ? " " : "", more ? argv[2] : "");
+    if (cli_is_group(argv[1])) cph_hint(&err, "colophon %s -h lists what there is of it", argv[1]);
+    else cph_hint(&err, "colophon help lists the commands");
+    return complain(&err, CPH_USAGE, "");
+}
+
 int main(int argc, char **argv)
 {
     int used = 0;
@@ -102,9 +119,5 @@ int main(int argc, char **argv)
     }
     const cli_command *command = cli_find(argc, argv, &used);
     if (command) return run(command, used, argc, argv);
-    cph_err err = {0};
-    cph_fail(&err, CPH_USAGE, "there is no command '%s%s%s'", argv[1], argc > 2 && argv[2][0] != '-' ? " " : "",
-             argc > 2 && argv[2][0] != '-' ? argv[2] : "");
-    cph_hint(&err, "colophon help lists the commands");
-    return complain(&err, CPH_USAGE, "");
+    return no_command(argc, argv);
 }

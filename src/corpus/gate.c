@@ -214,39 +214,6 @@ cph_status cph_gate_count(cph_gate *g, const cph_verdict *v, uint64_t documents,
 
 /* ---- the tally ---- */
 
-/* What a rule did, in plain words: an id alone tells nobody anything. The record of each work says more. */
-static const char *sentence_of(const char *rule, cph_answer answer)
-{
-    static const struct {
-        const char *rule, *allow, *refuse;
-    } all[] = {{"RR-142", "assumed to be free of copyright, which is accepted for this purpose",
-                "only assumed to be free of copyright, which is not accepted for this purpose"},
-               {"RR-151", NULL, "a block is in force: takedown, court, privacy, or suppression"},
-               {"RR-152", "a contract, a consent or a person's determination permits it",
-                "the contract, consent or determination does not reach so far"},
-               {"RR-153", "in the public domain", NULL},
-               {"RR-156", NULL, "in copyright or undetermined, and nothing permits this purpose"},
-               {"RR-157", NULL, "the contract under which the object came has not been read into rules yet"},
-               {"RR-158", NULL,
-                "what the object came with (a contract, a donor's terms, privacy) stands against it"},
-               {"RR-163", "the press agreement covers it: the issue is old enough at the release date",
-                "the press agreement does not cover it: too young at the release date, withdrawn, or no "
-                "release date given"},
-               {"RR-186", NULL, "a rightsholder's reservation outweighs an earlier permission"},
-        {"RR-164", "the agreement on books covers it",
-                "the agreement on books does not cover this purpose or tier"},
-               {"RR-169", "the extended collective licence for text and data mining covers it",
-                "the extended collective licence for text and data mining does not cover it"}};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        const char *z = answer == CPH_ALLOW ? all[i].allow : all[i].refuse;
-        if (z && answer != CPH_HUMAN && strcmp(all[i].rule, rule) == 0) return z;
-    }
-    return answer == CPH_ALLOW ? "permitted under this rule"
-           : answer == CPH_HUMAN
-               ? "a person must decide: the rule asks for it, or nobody has confirmed the rule yet"
-               : "refused under this rule";
-}
-
 static int by_rule(const void *a, const void *b)
 {
     const cph_build_tally *x = a, *y = b;
@@ -277,7 +244,7 @@ cph_status cph_gate_tally(cph_gate *g, cph_arena *a, cph_build_report *r, cph_er
         counted *c = &g->at[i];
         rows[i] = c->t;
         rows[i].answer = c->answer;
-        rows[i].sentence = cph_str_of(sentence_of(c->rule, c->answer));
+        rows[i].sentence = cph_str_of(cph_rule_sentence(cph_str_of(c->rule), c->answer));
         CPH_TRY(cph_arena_str(a, &rows[i].rule, cph_str_of(c->rule), err));
         bool given = c->answer == CPH_ALLOW;
         *(given ? &r->works_given : &r->works_refused) += c->t.works;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * explain.c - a decision in plain words, with rule ids, for a rights officer.
+ * explain.c - a decision in plain words, with rule ids, for a rights officer; and what a rule did
+ * with many works.
  * What must stay true: it says what the record says and decides nothing.
  */
 #include "rights_in.h"
@@ -186,4 +187,44 @@ cph_status cph_explain(cph_str *out, const cph_ask *q, const cph_finding *f, cph
     if (s == CPH_OK) s = cph_arena_str(q->a, out, cph_str_trim(cph_buf_view(&b)), err);
     cph_buf_release(&b);
     return s;
+}
+
+/* ---- many works ---- */
+
+static const struct { const char *rule, *allow, *refuse, *ask;
+} tallied[] = {
+    {"RR-142", "assumed to be free of copyright, which is accepted for this purpose",
+     "only assumed to be free of copyright, which is not accepted for this purpose", NULL},
+    {"RR-151", NULL, "blocked: taken down, a court's order, personal data, or a person's no", NULL},
+    {"RR-152", "a contract, a consent or a person's answer permits it",
+     "the contract, the consent or the answer does not reach so far",
+     "whether the contract or consent covers it is for a person to say"},
+    {"RR-153", "in the public domain", NULL,
+     "in the public domain by rules that no lawyer has confirmed: a person decides"},
+    {"RR-156", NULL, "in copyright or undetermined, and nothing permits this use", NULL},
+    {"RR-157", NULL, NULL, "the contract on the scans has not been entered yet: a person decides"},
+    {"RR-158", NULL, "a contract's terms or personal data in the object stand against it",
+     "the donor's or contract's terms on the object must be read by a person"},
+    {"RR-163", "under the press agreement: old enough on the day of the release",
+     "not under the press agreement: too young on the day of the release, or withdrawn",
+     "press agreement: a day of release is wanted, or the rule is not confirmed"},
+    {"RR-164", "under the agreement on books", "not under the agreement on books: purpose, tier or edition",
+     "agreement on books: a person decides, or the rule is not confirmed"},
+    {"RR-169", "under the collective licence for text and data mining",
+     "not under the collective licence for text and data mining",
+     "licence for text and data mining: a person decides, or the rule is not confirmed"},
+    {"RR-186", NULL, "the rightsholder has reserved the work, and no later answer says otherwise", NULL},
+};
+
+const char *cph_rule_sentence(cph_str rule, cph_answer answer)
+{
+    for (size_t i = 0; i < sizeof tallied / sizeof tallied[0]; i++) {
+        const char *z = answer == CPH_ALLOW   ? tallied[i].allow
+                        : answer == CPH_HUMAN ? tallied[i].ask
+                                              : tallied[i].refuse;
+        if (z && cph_str_is(rule, tallied[i].rule)) return z;
+    }
+    return answer == CPH_ALLOW   ? "permitted under this rule"
+           : answer == CPH_HUMAN ? "a person must decide, or nobody has confirmed the rule yet"
+                                 : "refused under this rule";
 }

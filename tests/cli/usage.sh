@@ -6,6 +6,10 @@
 expect 0 "" "--help" "$colophon" --help
 expect 0 "" "--version" "$colophon" --version
 expect 2 "there is no command 'frobnicate'" "an unknown command" "$colophon" frobnicate
+expect 0 "" "a group of commands" "$colophon" rights --help
+expect 2 "rights explain" "a group without a command" "$colophon" rights
+expect 2 "colophon train -h" "an unknown command of a group" "$colophon" train bert
+expect 2 "colophon help lists" "help on nothing" "$colophon" help frobnicate
 expect 2 "there is no option --no-such-thing" "an unknown option" "$colophon" ingest --no-such-thing
 expect 2 "did you mean --threads" "a misspelt option" "$colophon" ingest --thread 2 x
 expect 2 "wants a whole number" "a word for a number" "$colophon" ingest x --into y --threads two
@@ -21,6 +25,7 @@ while IFS= read -r command; do
     # shellcheck disable=SC2086
     expect 0 "" "$command --help" "$colophon" $command --help
     "$colophon" $command --help | awk 'length > 110 { exit 1 }' && good || bad "$command --help has lines over 110 columns"
+    "$colophon" $command --help | grep -q ' $' && bad "$command --help has blanks at the end of a line" || good
     # shellcheck disable=SC2086
     expect 2 "there is no option --zzz" "$command --zzz" "$colophon" $command --zzz
 done <<EOF

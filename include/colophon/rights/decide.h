@@ -112,6 +112,12 @@ CPH_API cph_status cph_term_of(cph_term *out, const cph_work *w, const cph_polic
 
 typedef enum cph_answer { CPH_DENY, CPH_HUMAN, CPH_ALLOW } cph_answer;
 
+/*
+ * What a rule did with the works that a tally counts under it: "in the public domain". An id alone tells
+ * nobody anything; the record of each work says more.
+ */
+CPH_API const char *cph_rule_sentence(cph_str rule, cph_answer answer);
+
 /* Everything beside the work that a decision may read. JSON arrays as the collection keeps them; NULL: none.
  */
 typedef struct cph_case {
