@@ -63,12 +63,13 @@ static cph_status open_catalogue(cph_tracer *t, const cph_kin_place *corpus, cph
         if (!cph_str_is(p.kind, "snapshot")) continue;
         if (t->o.collection)
             snprintf(path, sizeof path, "%s", t->o.collection);
-        else if (cph_kin_parent(t->kin, corpus, &p, &snapshot, NULL) != CPH_OK || !cph_kin_collection(snapshot.path, path))
+        else if (cph_kin_parent(t->kin, corpus, &p, &snapshot, NULL) != CPH_OK ||
+                 !cph_kin_collection(snapshot.path, path))
             return CPH_OK;
         /* The newest statements decide what may be shown today, not those of the build. */
         if (cph_snapshot_open(&t->snapshot, path, NULL, NULL) != CPH_OK) return CPH_OK;
-        const char *rulebase = t->o.rulebase ? t->o.rulebase : cph_snapshot_is_sample(t->snapshot) ? "sample" : "house";
-        return cph_rulebase_open(&t->rulebase, rulebase, err);
+        const char *rulebase = cph_snapshot_is_sample(t->snapshot) ? "sample" : "house";
+        return cph_rulebase_open(&t->rulebase, t->o.rulebase ? t->o.rulebase : rulebase, err);
     }
     return CPH_OK;
 }
@@ -93,17 +94,26 @@ static cph_status learn_flags(cph_tracer *t, cph_err *err)
         text.n = 0;
         s = cph_decode(t->tokenizer, &id, 1, false, true, &text, err);
         cph_str piece = cph_buf_view(&text);
-        if (piece.n && (piece.p[0] == ' ' || piece.p[0] == '\n' || piece.p[0] == '\t')) t->flags[id] |= CPH_TRACE_BEGINS_WORD;
+        if (piece.n && strchr(" \n\t", piece.p[0])) t->flags[id] |= CPH_TRACE_BEGINS_WORD;
         if (cph_str_find(piece, '\n', 0) != SIZE_MAX) t->flags[id] |= CPH_TRACE_DELIMITER;
     }
     cph_buf_release(&text);
     return s;
 }
 
+static cph_status check_index(const char *path, cph_err *err)
+{
+    cph_manifest *m;
+    CPH_TRY(cph_manifest_want(&m, path, "index", err));
+    cph_manifest_close(m);
+    return CPH_OK;
+}
+
 static cph_status open_all(cph_tracer *t, cph_err *err)
 {
     cph_kin_place index, tokens, corpus, tokenizer;
     CPH_TRY(cph_kin_open(&t->kin, NULL, 0, err));
+    CPH_TRY(check_index(t->o.index, err));
     CPH_TRY(cph_kin_at(t->kin, t->o.index, &index, err));
     CPH_TRY(find(t, t->o.tokens, &index, "tokens", &tokens, err));
     CPH_TRY(find(t, t->o.corpus, &tokens, "corpus", &corpus, err));
@@ -114,7 +124,8 @@ static cph_status open_all(cph_tracer *t, cph_err *err)
     CPH_TRY(learn_flags(t, err));
     CPH_TRY(cph_corpus_open(&t->corpus, corpus.path, err));
     cph_policy sealed = cph_corpus_policy(t->corpus);
-    CPH_TRY(cph_reader_open(&t->reader, t->corpus, &sealed, (cph_part){0, 1}, t->o.revocations, !t->o.revocations, err));
+    CPH_TRY(cph_reader_open(&t->reader, t->corpus, &sealed, (cph_part){0, 1}, t->o.revocations,
+                            !t->o.revocations, err));
     t->snippet = sealed;
     t->snippet.purpose = CPH_PURPOSE_SNIPPET;
     t->snippet.tier = t->o.tier;
@@ -160,7 +171,8 @@ static bool page_at(const cph_json *prov, uint64_t offset, uint64_t *page)
     bool found = false;
     for (const cph_json *e = map ? map->first : NULL; e; e = e->next) {
         uint64_t at, order;
-        if (!cph_json_u64(cph_json_at(e, 0), &at) || !cph_json_u64(cph_json_at(e, 1), &order) || at > offset) break;
+        if (!cph_json_u64(cph_json_at(e, 0), &at) || !cph_json_u64(cph_json_at(e, 1), &order)) break;
+        if (at > offset) break;
         *page = order;
         found = true;
     }
@@ -181,12 +193,13 @@ static cph_str label_in(const cph_json *prov, uint64_t page)
 }
 
 /* The catalogue knows each page's printed number and image; without it the side-car's ranges serve. */
-static cph_status describe_page(cph_tracer *t, cph_place_found *p, cph_arena *a, const cph_json *prov, uint64_t page,
-                                cph_err *err)
+static cph_status describe_page(cph_tracer *t, cph_place_found *p, cph_arena *a, const cph_json *prov,
+                                uint64_t page, cph_err *err)
 {
     cph_snapshot_page row = {.label = label_in(prov, page)};
     if (t->snapshot && page > 0) {
-        cph_status s = cph_snapshot_page_at(t->snapshot, cph_json_get_str(prov, "object"), (uint32_t)page - 1, a, &row, err);
+        cph_str object = cph_json_get_str(prov, "object");
+        cph_status s = cph_snapshot_page_at(t->snapshot, object, (uint32_t)page - 1, a, &row, err);
         if (s != CPH_OK && s != CPH_NO) return s;
         static const cph_digest none;
         char hex[CPH_HEX_DIGEST];
@@ -194,9 +207,9 @@ static cph_status describe_page(cph_tracer *t, cph_place_found *p, cph_arena *a,
         if (s == CPH_OK && cph_digest_cmp(&row.image_file, &none) != 0)
             CPH_TRY(cph_arena_str(a, &p->image, cph_str_of(hex), err));
     }
-    if (row.label.n)
-        return cph_arena_printf(a, &p->page, err, "page %llu (printed %.*s)", (unsigned long long)page, CPH_FMT(row.label));
-    return cph_arena_printf(a, &p->page, err, "page %llu", (unsigned long long)page);
+    unsigned long long n = page;
+    if (!row.label.n) return cph_arena_printf(a, &p->page, err, "page %llu", n);
+    return cph_arena_printf(a, &p->page, err, "page %llu (printed %.*s)", n, CPH_FMT(row.label));
 }
 
 /* Up to n words before (or after) a place in the text, within its line. */
@@ -221,7 +234,8 @@ static cph_str words_after(cph_str text, size_t at, uint32_t n)
 }
 
 /* May this reader see words of the work? Nobody to ask: no. Several works: all of them must allow it. */
-static cph_status may_show(cph_tracer *t, cph_arena *a, const cph_json *prov, cph_place_found *p, cph_err *err)
+static cph_status may_show(cph_tracer *t, cph_arena *a, const cph_json *prov, cph_place_found *p,
+                           cph_err *err)
 {
     const cph_json *works = cph_json_get(prov, "works");
     p->shown = t->snapshot != NULL && works && works->n > 0;
@@ -248,7 +262,8 @@ static cph_status may_show(cph_tracer *t, cph_arena *a, const cph_json *prov, cp
 }
 
 /* Bytes [*from, *to) of the record's text that tokens at..at+n are. */
-static cph_status bytes_of(cph_tracer *t, cph_str text, uint32_t at, uint32_t n, size_t *from, size_t *to, cph_err *err)
+static cph_status bytes_of(cph_tracer *t, cph_str text, uint32_t at, uint32_t n, size_t *from, size_t *to,
+                           cph_err *err)
 {
     cph_ids ids = {0};
     cph_status s = cph_encode(t->encoder, text, false, true, &ids, err);
@@ -262,8 +277,8 @@ static cph_status bytes_of(cph_tracer *t, cph_str text, uint32_t at, uint32_t n,
     return s;
 }
 
-static cph_status resolve(cph_tracer *t, cph_arena *a, const cph_trace_hit *hit, uint32_t n_tokens, cph_place_found *p,
-                          cph_err *err)
+static cph_status resolve(cph_tracer *t, cph_arena *a, const cph_trace_hit *hit, uint32_t n_tokens,
+                          cph_place_found *p, cph_err *err)
 {
     cph_doc doc;
     cph_json *prov;
@@ -289,7 +304,8 @@ static cph_status resolve(cph_tracer *t, cph_arena *a, const cph_trace_hit *hit,
 
 /* ---- all spans ---- */
 
-static cph_status span_text(cph_tracer *t, cph_arena *a, const uint32_t *ids, cph_span_found *s, cph_err *err)
+static cph_status span_text(cph_tracer *t, cph_arena *a, const uint32_t *ids, cph_span_found *s,
+                            cph_err *err)
 {
     cph_buf text;
     cph_buf_init(&text, (size_t)1 << 24);
@@ -299,8 +315,8 @@ static cph_status span_text(cph_tracer *t, cph_arena *a, const uint32_t *ids, cp
     return status;
 }
 
-static cph_status join(cph_tracer *t, cph_arena *a, const uint32_t *ids, const cph_trace_result *r, cph_traced *out,
-                       cph_err *err)
+static cph_status join(cph_tracer *t, cph_arena *a, const uint32_t *ids, const cph_trace_result *r,
+                       cph_traced *out, cph_err *err)
 {
     void *mem;
     CPH_TRY(cph_arena_alloc0(a, &mem, r->n_spans + 1, sizeof(cph_span_found), err));
@@ -309,7 +325,8 @@ static cph_status join(cph_tracer *t, cph_arena *a, const uint32_t *ids, const c
     *out = (cph_traced){.spans = spans, .n_spans = r->n_spans, .longest = r->longest};
     for (size_t i = 0; i < r->n_spans; i++) {
         const cph_trace_span *from = &r->spans[i];
-        spans[i] = (cph_span_found){.begin = from->begin, .end = from->end, .count = from->count, .n_places = from->n_hits};
+        spans[i] = (cph_span_found){.begin = from->begin, .end = from->end, .count = from->count,
+                                    .n_places = from->n_hits};
         CPH_TRY(cph_arena_alloc0(a, &mem, from->n_hits + 1, sizeof(cph_place_found), err));
         cph_place_found *places = mem;
         spans[i].places = places;
@@ -327,7 +344,8 @@ static cph_status join(cph_tracer *t, cph_arena *a, const uint32_t *ids, const c
     return CPH_OK;
 }
 
-cph_status cph_tracer_run(cph_tracer *t, cph_arena *a, const uint32_t *ids, size_t n, cph_traced *out, cph_err *err)
+cph_status cph_tracer_run(cph_tracer *t, cph_arena *a, const uint32_t *ids, size_t n, cph_traced *out,
+                          cph_err *err)
 {
     cph_trace_opts o;
     cph_trace_opts_init(&o);
