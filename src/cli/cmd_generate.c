@@ -65,21 +65,6 @@ static cph_status fill(session *s, cph_err *err)
     return cph_sample_opts_check(&o->sample, err);
 }
 
-static cph_status open_tracer(session *s, cph_err *err)
-{
-    cph_tracer_opts o;
-    cph_tracer_opts_init(&o);
-    o.index = cli_str(s->c, "trace");
-    o.collection = cli_str(s->c, "collection");
-    o.revocations = cli_str(s->c, "revocations");
-    o.rulebase = cli_str(s->c, "rulebase");
-    CPH_TRY(u32(s->c, "trace-min", &o.min_len, err));
-    CPH_TRY(u32(s->c, "trace-places", &o.max_hits, err));
-    if (!cph_tier_parse(cph_str_of(cli_str(s->c, "tier")), &o.tier))
-        return cph_fail(err, CPH_BUG, "a tier that is none");
-    return cph_tracer_open(&s->tracer, &o, err);
-}
-
 static cph_status open_all(session *s, cph_err *err)
 {
     cph_pool *pool;
@@ -88,7 +73,7 @@ static cph_status open_all(session *s, cph_err *err)
     CPH_TRY(cph_model_open(&s->model, dir, err));
     CPH_TRY(cph_tokenizer_open(&s->tokenizer, dir, err));
     CPH_TRY(cph_generator_open(&s->generator, s->model, s->tokenizer, pool, err));
-    return cli_given(s->c, "trace") ? open_tracer(s, err) : CPH_OK;
+    return cli_given(s->c, "trace") ? cli_tracer_open(s->c, cli_str(s->c, "trace"), &s->tracer, err) : CPH_OK;
 }
 
 static void as_json(session *s, cph_str prompt, const cph_answer_text *a, const cph_traced *traced)
@@ -128,7 +113,7 @@ static cph_status tell(session *s, cph_str prompt, const cph_answer_text *a, cph
     if (s->tracer)
         status = cph_tracer_run(s->tracer, &memory, a->ids + a->n_prompt, a->n - a->n_prompt, &traced, err);
     if (status == CPH_OK && cli_json(s->c)) as_json(s, prompt, a, s->tracer ? &traced : NULL);
-    else if (status == CPH_OK && s->tracer) cli_trace_prose(s->c, &traced, a->n - a->n_prompt);
+    else if (status == CPH_OK && s->tracer) cli_print(s->c, "\n"), cli_trace_prose(s->c, &traced, a->n - a->n_prompt);
     cph_arena_release(&memory);
     return status;
 }
@@ -191,14 +176,7 @@ static const cli_opt opts[] = {
     {"continue", CLI_FLAG, CLI_RUN, NULL, NULL, "the prompt is taken from the middle of a text, not its beginning"},
     {"trace", CLI_STR, CLI_RUN, "INDEX", NULL, "tell which spans of the answer stand word for word in the training text, with "
      "work, page, right and the words around; INDEX is made by colophon index"},
-    {"trace-min", CLI_U64, CLI_RUN, "N", "8", "shorter spans, in tokens, are no finding"},
-    {"trace-places", CLI_U64, CLI_RUN, "N", "3", "at most so many places for each span"},
-    {"collection", CLI_STR, CLI_RUN, "DIR", NULL, "the catalogue that is asked for titles and for the right to show words; found "
-     "by the corpus's manifest when left out"},
-    {"tier", CLI_CHOICE, CLI_RUN, "public|national-ip|on-site|researcher|capsule|staff", "staff",
-     "who reads the trace: words around are shown as a decision for `snippet` at this tier allows"},
-    {"rulebase", CLI_STR, CLI_RUN, "NAME", NULL, "the rules by which that is decided; the collection's when left out"},
-    {"revocations", CLI_STR, CLI_RUN, "FILE", NULL, "what was withdrawn since the corpus was sealed"},
+    CLI_TRACE_OPTS,
     {0}};
 
 const cli_command cmd_generate = {

@@ -1,20 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * trace_print.c - what a reader sees under an answer: each span that stands word for
+ * trace_print.c - what a reader sees of a traced text: each span that stands word for
  * word in the training text, where, by which right, and the words around.
  */
 #include <string.h>
 
 #include "trace_print.h"
 
+static cph_status u32(const cli *c, const char *opt, uint32_t *out, cph_err *err)
+{
+    uint64_t v = cli_u64(c, opt);
+    if (v > UINT32_MAX) return cph_fail(err, CPH_USAGE, "--%s %llu is too large", opt, (unsigned long long)v);
+    *out = (uint32_t)v;
+    return CPH_OK;
+}
+
+cph_status cli_tracer_open(const cli *c, const char *index, cph_tracer **out, cph_err *err)
+{
+    cph_tracer_opts o;
+    cph_tracer_opts_init(&o);
+    o.index = index;
+    o.collection = cli_str(c, "collection");
+    o.revocations = cli_str(c, "revocations");
+    o.rulebase = cli_str(c, "rulebase");
+    CPH_TRY(u32(c, "trace-min", &o.min_len, err));
+    CPH_TRY(u32(c, "trace-places", &o.max_hits, err));
+    if (!cph_tier_parse(cph_str_of(cli_str(c, "tier")), &o.tier)) return cph_fail(err, CPH_BUG, "a tier that is none");
+    return cph_tracer_open(out, &o, err);
+}
+
 static void place(cli *c, const cph_place_found *p)
 {
     cli_print(c, "       %.*s", CPH_FMT(p->title.n ? p->title : p->urn));
     if (p->page.n) cli_print(c, ", %.*s", CPH_FMT(p->page));
     cli_print(c, " - trained on as %.*s - %.*s\n", CPH_FMT(p->basis), CPH_FMT(p->urn));
-    if (p->shown)
-        cli_print(c, "       \"...%.*s[%.*s]%.*s...\"\n", CPH_FMT(p->before), CPH_FMT(p->words), CPH_FMT(p->after));
-    else
+    cph_str before = cph_str_trim(p->before), after = cph_str_trim(p->after);
+    if (p->shown && (before.n || after.n)) /* the span itself stands above */
+        cli_print(c, "       around it: %.*s [...] %.*s\n", CPH_FMT(before), CPH_FMT(after));
+    else if (!p->shown)
         cli_print(c, "       the words around may not be shown%s%s%s\n", p->rule[0] ? " (" : "", p->rule,
                   p->rule[0] ? ")" : ": there is no catalogue to ask");
 }
@@ -22,10 +45,10 @@ static void place(cli *c, const cph_place_found *p)
 void cli_trace_prose(cli *c, const cph_traced *t, uint32_t n_tokens)
 {
     if (t->n_spans == 0) {
-        cli_print(c, "\ntrace: no span of this answer stands in the training text\n");
+        cli_print(c, "trace: no span of this text stands in the training text\n");
         return;
     }
-    cli_print(c, "\ntrace: %u of %u tokens of this answer stand word for word in the training text\n", t->covered, n_tokens);
+    cli_print(c, "trace: %u of %u tokens of this text stand word for word in the training text\n", t->covered, n_tokens);
     for (size_t i = 0; i < t->n_spans; i++) {
         const cph_span_found *s = &t->spans[i];
         cli_print(c, "  %2zu. \"%.*s\"\n       %u tokens, %llu %s\n", i + 1, CPH_FMT(s->text), s->end - s->begin,

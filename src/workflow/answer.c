@@ -94,7 +94,7 @@ static cph_status learn_flags(cph_tracer *t, cph_err *err)
         text.n = 0;
         s = cph_decode(t->tokenizer, &id, 1, false, true, &text, err);
         cph_str piece = cph_buf_view(&text);
-        if (piece.n && strchr(" \n\t", piece.p[0])) t->flags[id] |= CPH_TRACE_BEGINS_WORD;
+        if (piece.n && piece.p[0] && strchr(" \n\t", piece.p[0])) t->flags[id] |= CPH_TRACE_BEGINS_WORD;
         if (cph_str_find(piece, '\n', 0) != SIZE_MAX) t->flags[id] |= CPH_TRACE_DELIMITER;
     }
     cph_buf_release(&text);
@@ -359,5 +359,19 @@ cph_status cph_tracer_run(cph_tracer *t, cph_arena *a, const uint32_t *ids, size
     cph_status s = join(t, a, ids, &r, &traced, err);
     cph_trace_result_release(&r);
     if (s == CPH_OK) *out = traced;
+    return s;
+}
+
+cph_status cph_tracer_text(cph_tracer *t, cph_arena *a, cph_str text, cph_traced *out, uint32_t *n_tokens, cph_err *err)
+{
+    cph_ids ids = {0};
+    cph_traced traced;
+    cph_status s = cph_encode(t->encoder, text, false, false, &ids, err);
+    if (s == CPH_OK) s = cph_tracer_run(t, a, ids.at, ids.n, &traced, err);
+    if (s == CPH_OK) {
+        *out = traced;
+        *n_tokens = (uint32_t)ids.n;
+    }
+    cph_ids_release(&ids);
     return s;
 }

@@ -68,6 +68,9 @@ typedef struct cph_traced {
 /* ids: the answer as the model's tokenizer gives it. */
 CPH_API cph_status cph_tracer_run(cph_tracer *t, cph_arena *a, const uint32_t *ids, size_t n, cph_traced *out,
                                   cph_err *err) CPH_MUST_USE;
+/* The same for any text, as the index's tokenizer cuts it: *n_tokens of them. */
+CPH_API cph_status cph_tracer_text(cph_tracer *t, cph_arena *a, cph_str text, cph_traced *out, uint32_t *n_tokens,
+                                   cph_err *err) CPH_MUST_USE;
 
 #ifdef __cplusplus
 }
