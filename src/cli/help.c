@@ -160,8 +160,10 @@ static void option_troff(FILE *f, const cli_opt *o)
     snprintf(head, sizeof head, "--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
     troff(f, head);
     troff(f, o->help);
-    if (o->def && o->def[0]) fprintf(f, "(default %s)\n", o->def);
-    if (o->kind == CLI_IDENTITY) fputs("Part of the artefact's identity.\n", f);
+    bool tell = o->def && o->def[0], identity = o->kind == CLI_IDENTITY;
+    if (tell || identity)
+        fprintf(f, "(%s%s%s%s)\n", tell ? "default " : "", tell ? o->def : "", tell && identity ? "; " : "",
+                identity ? "part of the artefact\\(aqs identity" : "");
 }
 
 static void manual_of_all(FILE *f)
@@ -209,9 +211,17 @@ void cli_completion(FILE *f)
 {
     fputs("# bash completion for colophon, made by: colophon help --as completion\n"
           "_colophon() {\n  local cur=${COMP_WORDS[COMP_CWORD]} words=\"${COMP_WORDS[1]} ${COMP_WORDS[2]}\"\n"
-          "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    COMPREPLY=($(compgen -W \"", f);
-    for (size_t i = 0; i < cli_n_commands; i++) fprintf(f, "%s ", cli_commands[i]->name);
-    fputs("\" -- \"$cur\")); return\n  fi\n  local opts=\n  case \"$words\" in\n", f);
+          "  local name first= second= opts= names=\"", f);
+    for (size_t i = 0; i < cli_n_commands; i++) {
+        if (i) fputc(' ', f);
+        for (const char *c = cli_commands[i]->name; *c; c++) fputc(*c == ' ' ? ':' : *c, f);
+    }
+    fputs("\"\n  for name in $names; do\n    first+=\" ${name%%:*}\"\n"
+          "    case $name in \"${COMP_WORDS[1]}\":*) second+=\" ${name#*:}\" ;; esac\n  done\n"
+          "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
+          "    COMPREPLY=($(compgen -W \"$first\" -- \"$cur\" | sort -u)); return\n"
+          "  elif [ \"$COMP_CWORD\" -eq 2 ] && [ -n \"$second\" ]; then\n"
+          "    COMPREPLY=($(compgen -W \"$second\" -- \"$cur\")); return\n  fi\n  case \"$words\" in\n", f);
     for (size_t two = 2; two >= 1; two--)
         for (size_t i = 0; i < cli_n_commands; i++) {
             const cli_command *k = cli_commands[i];
