@@ -99,7 +99,6 @@ static void keys_of(const cli *c, cph_ingest_opts *o)
 
 static cph_status open_collection(cli *c, cph_collection **into, cph_err *err)
 {
-    CPH_TRY(cli_need(c, "into", err));
     CPH_TRY(cph_collection_open(into, cli_str(c, "into"), CPH_OPEN_CREATE, err));
     if (!cli_flag(c, "sample")) return CPH_OK;
     cph_status s = cph_collection_mark_sample(*into, err);
@@ -128,13 +127,15 @@ static cph_status run(cli *c, cph_err *err)
         o.found = print_found;
         o.ctx = c;
     } else {
-        CPH_TRY(open_collection(c, &into, err));
+        CPH_TRY(cli_need(c, "into", err));
     }
     cph_arena_init(&a, 0);
     size_t n = cli_n_args(c);
     cph_status s = cph_arena_alloc(&a, &sources, n * sizeof(char *), err);
     const char **list = sources;
     for (size_t i = 0; s == CPH_OK && i < n; i++) list[i] = cli_arg(c, i);
+    if (s == CPH_OK) s = cph_ingest_check(list, n, err); /* no collection is made for nothing */
+    if (s == CPH_OK && !o.dry_run) s = open_collection(c, &into, err);
     if (s == CPH_OK) s = cph_ingest_run(list, n, into, &o, &r, err);
     cph_arena_release(&a);
     cph_collection_close(into);

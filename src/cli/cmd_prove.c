@@ -50,8 +50,8 @@ static cph_status ask(cli *c, cph_arena *a, cph_prove_answer *answer, cph_err *e
     }
     if (n != 1)
         return cph_fail(err, CPH_USAGE,
-                        "one of --work URN, --document ID, --absent URN and --check FILE is wanted");
-    if (cli_n_args(c) != 1) return cph_fail(err, CPH_USAGE, "an artefact is wanted");
+                        "exactly one of --work URN, --document ID, --absent URN and --check FILE is wanted");
+    if (cli_n_args(c) != 1) return cph_fail(err, CPH_USAGE, "prove wants an ARTEFACT: a model, token set or corpus");
     if (cli_given(c, "root") || cli_given(c, "size"))
         return cph_fail(err, CPH_USAGE, "--root and --size go with --check");
     q.path = cli_arg(c, 0);

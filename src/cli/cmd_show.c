@@ -23,7 +23,8 @@ static cph_status run(cli *c, cph_err *err)
 
 static const cli_opt opts[] = {
     {"work", CLI_STR, CLI_RUN, "URN", NULL,
-     "the way from the artefact to this work's records, pages and page images"},
+     "the way from the artefact to this work's records, pages and page images; of a collection, its "
+     "objects and problems"},
     {"parents", CLI_LIST, CLI_RUN, "DIR", NULL,
      "look for parents below this directory, too. They are found by digest; the places that the run "
      "recorded and the neighbours of THING are looked at anyway"},

@@ -117,6 +117,7 @@ static cph_status run(cli *c, cph_err *err)
         o.tokens = beside;
     }
     CPH_TRY(cph_train_opts_check(&o, err)); /* before the token set is built, which may take long */
+    if (cli_given(c, "corpus")) CPH_TRY(cph_train_check_corpus(cli_str(c, "corpus"), err));
     CPH_TRY(fill_run(c, &o, err));
     CPH_TRY(token_set(c, &o, err));
     CPH_TRY(cph_train_run(&o, &r, err));

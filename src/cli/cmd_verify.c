@@ -4,6 +4,8 @@
  */
 #include <colophon/workflow/verify.h>
 
+#include <colophon/provenance/manifest.h>
+
 #include "cli.h"
 
 static cph_status print_report(cli *c, const cph_verify_report *r, cph_err *err)
@@ -28,6 +30,9 @@ static cph_status say_damage(const cph_verify_report *r, const char *path, cph_e
     if (r->n_damaged > 1)
         cph_hint(err, "%llu things differ in all: colophon verify --list %s",
                  (unsigned long long)r->n_damaged, path);
+    else if (cph_digest_cmp(&a->digest, &(cph_digest){{0}}) == 0)
+        cph_hint(err, "an artefact's directory is wanted, or a collection; one whose %s is lost or damaged "
+                      "is restored from a copy", CPH_MANIFEST_NAME);
     else
         cph_hint(err, "it was changed after sealing; restore it from a copy");
     return CPH_NO;

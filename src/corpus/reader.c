@@ -22,9 +22,6 @@ static cph_status sealed_policy(cph_corpus *c, cph_err *err)
 {
     const cph_json *identity = cph_manifest_identity(c->manifest);
     const cph_json *policy = cph_json_get(identity, "policy");
-    if (!cph_str_is(cph_manifest_kind(c->manifest), "corpus"))
-        return cph_fail(err, CPH_USAGE, "%s: is a %.*s, not a corpus", c->path,
-                        CPH_FMT(cph_manifest_kind(c->manifest)));
     if (!policy) return cph_fail(err, CPH_DATA, "%s: its manifest has no policy", c->path);
     cph_policy_init(&c->policy);
     if (cph_policy_parse(&c->policy, policy, err) != CPH_OK)
@@ -158,7 +155,7 @@ cph_status cph_corpus_open(cph_corpus **out, const char *path, cph_err *err)
     cph_corpus *c = mem;
     memcpy(c->path, path, n + 1);
     cph_arena_init(&c->texts, (size_t)1 << 30);
-    cph_status s = cph_manifest_open(&c->manifest, path, err);
+    cph_status s = cph_manifest_want(&c->manifest, path, "corpus", err);
     if (s == CPH_OK) s = sealed_policy(c, err);
     if (s == CPH_OK) s = open_index(c, err);
     if (s != CPH_OK) {

@@ -246,7 +246,23 @@ static cph_status with_scratch(run *r, const char *const *sources, size_t n, cph
     return s;
 }
 
-static cph_status check_sources(const char *const *sources, size_t n, cph_err *err)
+/* Artefacts are made of scans and never read as such: their rights would not come with them. */
+static cph_status no_product(const char *source, cph_err *err)
+{
+    static const char *const marks[] = {"colophon.json", "collection.db"};
+    char path[CPH_PATH_MAX];
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        if (cph_path_join(path, source, marks[i], NULL) != CPH_OK || cph_file_kind_of(path) == CPH_FILE_NONE)
+            continue;
+        cph_fail(err, CPH_USAGE, "%s: is a %s of Colophon's, not a source", source,
+                 i ? "collection" : "sealed artefact");
+        (void)cph_hint(err, "name the scans or texts that it was made from");
+        return CPH_USAGE;
+    }
+    return CPH_OK;
+}
+
+cph_status cph_ingest_check(const char *const *sources, size_t n, cph_err *err)
 {
     if (!n) return cph_fail(err, CPH_USAGE, "no source is named");
     for (size_t i = 0; i < n; i++) {
@@ -255,6 +271,7 @@ static cph_status check_sources(const char *const *sources, size_t n, cph_err *e
             return cph_fail_errno(err, "%s", sources[i]);
         if (kind == CPH_FILE_OTHER)
             return cph_fail(err, CPH_USAGE, "%s: is neither a file nor a directory", sources[i]);
+        if (kind == CPH_FILE_DIR) CPH_TRY(no_product(sources[i], err));
     }
     return CPH_OK;
 }
@@ -265,7 +282,7 @@ cph_status cph_ingest_run(const char *const *sources, size_t n_sources, cph_coll
     *rep = (cph_ingest_report){0};
     run r = {.opts = opts, .into = opts->dry_run ? NULL : into, .report = rep};
     if (!into && !opts->dry_run) return cph_fail(err, CPH_USAGE, "no collection is named");
-    CPH_TRY(check_sources(sources, n_sources, err));
+    CPH_TRY(cph_ingest_check(sources, n_sources, err));
     CPH_TRY(cph_pool_open(&r.pool, opts->threads, err));
     cph_status s = with_scratch(&r, sources, n_sources, err);
     cph_pool_close(r.pool);

@@ -297,8 +297,8 @@ static cph_status put(object *x, cph_object_record *rec, cph_err *err)
     for (size_t i = 0; i < x->n_pages; i++) CPH_TRY(tell_page(x, i, err));
     if (x->c.areas_dangling)
         CPH_TRY(cph_problems_add(&x->told, x->u->main, (cph_str){"", 0}, "METS-17", err,
-                             "%llu areas name elements that are not in their files",
-                             (unsigned long long)x->c.areas_dangling));
+                             "%llu area%s elements that are not in their files",
+                             (unsigned long long)x->c.areas_dangling, x->c.areas_dangling == 1 ? " names" : "s name"));
     CPH_TRY(page_records(x, rec, err));
     CPH_TRY(cph_object_meta(x, &rec->meta_json, err));
     CPH_TRY(cph_object_divisions(x, &rec->divisions_json, err));

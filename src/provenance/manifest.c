@@ -323,6 +323,66 @@ cph_status cph_manifest_open(cph_manifest **out, const char *path, cph_err *err)
     return CPH_OK;
 }
 
+/* ---- what somebody named ---- */
+
+static const struct {
+    const char *kind, *called, *made_by;
+} wanted[] = {
+    {"corpus", "corpus", "colophon build COLLECTION --for PURPOSE --out DIR makes a corpus"},
+    {"tokenizer", "tokenizer", "colophon tokenizer train bpe makes a tokenizer"},
+    {"tokens", "token set", "colophon train makes a token set: OUT.tokens, or where --tokens says"},
+    {"index", "trace index", "colophon index TOKENS --out DIR makes a trace index"},
+    {"model", "model", "colophon train gpt2 makes a model"},
+};
+
+static const char *called(cph_str kind)
+{
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        if (cph_str_is(kind, wanted[i].kind)) return wanted[i].called;
+    return "snapshot";
+}
+
+static cph_status lead_on(const char *kind, cph_err *err)
+{
+    for (size_t i = 0; kind && i < sizeof wanted / sizeof *wanted; i++)
+        if (strcmp(wanted[i].kind, kind) == 0) return cph_hint(err, "%s", wanted[i].made_by);
+    return cph_hint(err, "a corpus, tokenizer, token set, model, trace index or snapshot is wanted");
+}
+
+/* What a collection holds besides is the collection room's; its name is enough to tell somebody what it is. */
+static bool is_collection(const char *path)
+{
+    char db[CPH_PATH_MAX];
+    return cph_path_join(db, path, "collection.db", NULL) == CPH_OK &&
+           cph_file_kind_of(db) == CPH_FILE_REGULAR;
+}
+
+cph_status cph_manifest_want(cph_manifest **out, const char *path, const char *kind, cph_err *err)
+{
+    cph_manifest *m;
+    cph_str word = cph_str_of(kind ? kind : "");
+    cph_status s = cph_manifest_open(&m, path, err);
+    if (s == CPH_NO) {
+        s = is_collection(path)
+                ? cph_fail(err, CPH_USAGE, "%s: is a collection, no %s", path,
+                           kind ? called(word) : "sealed artefact")
+                : cph_fail(err, CPH_USAGE, "%s: has no %s: nothing is sealed here", path, CPH_MANIFEST_NAME);
+    }
+    if (s == CPH_USAGE || s == CPH_IO) {
+        (void)lead_on(kind, err);
+        return s;
+    }
+    CPH_TRY(s);
+    if (!kind || cph_str_eq(m->kind, word)) {
+        *out = m;
+        return CPH_OK;
+    }
+    s = cph_fail(err, CPH_USAGE, "%s: is a %s, not a %s", path, called(m->kind), called(word));
+    cph_manifest_close(m);
+    (void)lead_on(kind, err);
+    return s;
+}
+
 void cph_manifest_close(cph_manifest *m)
 {
     if (!m) return;

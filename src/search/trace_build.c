@@ -197,11 +197,8 @@ cph_status cph_trace_build(const char *tokens_dir, const char *out_dir, int64_t 
     cph_manifest *tokens;
     cph_outdir d;
     cph_digest made;
-    CPH_TRY(cph_manifest_open(&tokens, tokens_dir, err));
-    cph_status s = cph_str_is(cph_manifest_kind(tokens), "tokens")
-                       ? cph_outdir_begin(&d, out_dir, false, err)
-                       : cph_fail(err, CPH_USAGE, "%s: is no token set but of kind %.*s", tokens_dir,
-                                  CPH_FMT(cph_manifest_kind(tokens)));
+    CPH_TRY(cph_manifest_want(&tokens, tokens_dir, "tokens", err));
+    cph_status s = cph_outdir_begin(&d, out_dir, false, err);
     if (s == CPH_OK) {
         s = index_all(tokens, tokens_dir, d.path, started_unix_s, &made, err);
         if (s == CPH_OK) s = cph_outdir_commit(&d, err);

@@ -165,8 +165,8 @@ cph_status cph_trace_open(cph_trace **out, const char *index_dir, const char *to
     cph_manifest *index = NULL, *tokens = NULL;
     cph_trace *t = NULL;
     void *mem;
-    cph_status s = cph_manifest_open(&index, index_dir, err);
-    if (s == CPH_OK) s = cph_manifest_open(&tokens, tokens_dir, err);
+    cph_status s = cph_manifest_want(&index, index_dir, "index", err);
+    if (s == CPH_OK) s = cph_manifest_want(&tokens, tokens_dir, "tokens", err);
     if (s == CPH_OK) s = belong_together(index, tokens, index_dir, err);
     if (s == CPH_OK) s = cph_alloc0(&mem, sizeof *t, err);
     if (s == CPH_OK) {

@@ -311,6 +311,11 @@ cph_status cph_tokenizer_open(cph_tokenizer **out, const char *path, cph_err *er
     if (cph_file_kind_of(path) == CPH_FILE_DIR) {
         CPH_TRY(cph_path_join(file, path, "tokenizer.json", err));
         CPH_TRY(cph_path_join(dir, path, "", err));
+        if (cph_file_kind_of(file) == CPH_FILE_NONE) {
+            cph_fail(err, CPH_IO, "%s: no tokenizer there (no tokenizer.json)", path);
+            (void)cph_hint(err, "colophon tokenizer train bpe makes a tokenizer");
+            return CPH_IO;
+        }
     } else {
         cph_str parent = cph_path_dir(cph_str_of(path));
         if (strlen(path) >= sizeof file || parent.n >= sizeof dir)

@@ -122,10 +122,7 @@ static cph_status check_parents(const cph_tokens *t, const char *dir, cph_err *e
 static cph_status open_all(cph_tokens *t, const char *dir, cph_err *err)
 {
     void *files;
-    CPH_TRY(cph_manifest_open(&t->manifest, dir, err));
-    cph_str kind = cph_manifest_kind(t->manifest);
-    if (!cph_str_is(kind, "tokens"))
-        return cph_fail(err, CPH_USAGE, "%s: is of kind %.*s, not a token set", dir, CPH_FMT(kind));
+    CPH_TRY(cph_manifest_want(&t->manifest, dir, "tokens", err));
     CPH_TRY(take_names(t, dir, err));
     uint32_t n = count_files(t->manifest);
     if (!n) return cph_fail(err, CPH_DATA, "%s: holds no token file", dir);

@@ -332,13 +332,13 @@ static cph_status same_inputs(const cph_tokens *t, const cph_tokens_opts *o, con
     cph_digest then = cph_tokens_tokenizer(t), now;
     cph_manifest *m;
     if (o->tokenizer) {
-        CPH_TRY(cph_manifest_open(&m, o->tokenizer, err));
+        CPH_TRY(cph_manifest_want(&m, o->tokenizer, "tokenizer", err));
         now = cph_manifest_digest(m);
         cph_manifest_close(m);
         CPH_TRY(same_parent(dir, "tokenizer", o->tokenizer, &then, &now, err));
     }
     if (o->corpus) {
-        CPH_TRY(cph_manifest_open(&m, o->corpus, err));
+        CPH_TRY(cph_manifest_want(&m, o->corpus, "corpus", err));
         then = cph_tokens_corpus(t);
         now = cph_manifest_digest(m);
         cph_manifest_close(m);

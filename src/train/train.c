@@ -90,20 +90,28 @@ static void say_data(const cph_trainer *t)
 
 /* ---- opening ---- */
 
-static cph_status check_purpose(const cph_trainer *t, cph_err *err)
+static cph_status check_purpose(const cph_manifest *m, const char *path, cph_err *err)
 {
     cph_policy p;
-    const cph_json *policy = cph_json_get(cph_manifest_identity(cph_tokens_manifest(t->tokens)), "policy");
+    const cph_json *policy = cph_json_get(cph_manifest_identity(m), "policy");
     if (!policy)
-        return cph_fail(err, CPH_RIGHTS, "%s: states no policy: nobody permitted to train on it",
-                        t->o.tokens);
+        return cph_fail(err, CPH_RIGHTS, "%s: states no policy: nobody permitted to train on it", path);
     CPH_TRY(cph_policy_parse(&p, policy, err));
     if (p.purpose == CPH_PURPOSE_TRAIN_RESEARCH || p.purpose == CPH_PURPOSE_TRAIN_INTERNAL ||
         p.purpose == CPH_PURPOSE_TRAIN_RELEASE_WEIGHTS)
         return CPH_OK;
-    cph_fail(err, CPH_RIGHTS, "%s: was permitted for %s, which is no training", t->o.tokens,
+    cph_fail(err, CPH_RIGHTS, "%s: was permitted for %s, which is no training", path,
              cph_purpose_text(p.purpose));
     return cph_hint(err, "colophon build --for train-internal (or train-research, train-release-weights)");
+}
+
+cph_status cph_train_check_corpus(const char *corpus, cph_err *err)
+{
+    cph_manifest *m;
+    CPH_TRY(cph_manifest_want(&m, corpus, "corpus", err));
+    cph_status s = check_purpose(m, corpus, err);
+    cph_manifest_close(m);
+    return s;
 }
 
 static cph_status open_data(cph_trainer *t, cph_err *err)
@@ -111,7 +119,7 @@ static cph_status open_data(cph_trainer *t, cph_err *err)
     char path[CPH_PATH_MAX];
     cph_digest mine, theirs;
     CPH_TRY(cph_tokens_open(&t->tokens, t->o.tokens, err));
-    CPH_TRY(check_purpose(t, err));
+    CPH_TRY(check_purpose(cph_tokens_manifest(t->tokens), t->o.tokens, err));
     CPH_TRY(cph_path_join(path, t->o.tokens, CPH_TOKENS_LEAVES, err));
     CPH_TRY(cph_set_tree_read(&t->leaves, path, err));
     CPH_TRY(cph_tokenizer_open(&t->tokenizer, t->o.tokenizer, err));

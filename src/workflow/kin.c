@@ -106,6 +106,21 @@ cph_status cph_kin_at(cph_kin *k, const char *path, cph_kin_place *out, cph_err 
     return CPH_OK;
 }
 
+cph_status cph_kin_wanted(cph_kin *k, const char *path, cph_kin_place *out, cph_err *err)
+{
+    cph_manifest *m;
+    cph_err local = {.status = CPH_OK};
+    cph_status s = cph_kin_at(k, path, out, &local);
+    if (s == CPH_OK) return CPH_OK;
+    if (s != CPH_NO && s != CPH_IO) {
+        if (err) *err = local;
+        return s;
+    }
+    CPH_TRY(cph_manifest_want(&m, path, NULL, err)); /* the words for it stand there */
+    cph_manifest_close(m);
+    return cph_kin_at(k, path, out, err);
+}
+
 /* ---- walking ---- */
 
 /* Takes what is an artefact there; only the lack of memory is a fault. */

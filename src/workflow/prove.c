@@ -188,7 +188,7 @@ cph_status cph_prove(const cph_prove_ask *ask, cph_arena *a, cph_prove_answer *o
     CPH_TRY(cph_arena_alloc0(a, &mem, 1, sizeof(ancestry), err));
     ancestry *x = mem;
     CPH_TRY(cph_kin_open(&x->kin, ask->parents, ask->n_parents, err));
-    cph_status s = cph_kin_at(x->kin, ask->path, &x->at[0], err);
+    cph_status s = cph_kin_wanted(x->kin, ask->path, &x->at[0], err);
     x->n = 1;
     if (s == CPH_OK)
         s = ask->about == CPH_PROVE_ABSENT ? prove_out(ask, x, a, &answer, err)

@@ -11,9 +11,9 @@
 
 #include "prove_in.h"
 
-#define TRAP_MANIFEST "speaks of the manifest, not of the weights: the run was not replayed"
+#define TRAP_MANIFEST "this speaks of the sealed lists of works, not of the weights: the run was not replayed"
 #define TRAP_URN                                                                                             \
-    "speaks of this URN: another edition or a quotation is another question; "                               \
+    "this speaks of this URN: another edition or a quotation is another question; "                               \
     "no content report goes with it"
 
 static cph_status add_notes(cph_json *file, cph_arena *a, cph_err *err)
@@ -58,7 +58,7 @@ static cph_status say_tree(cph_buf *b, const cph_proof *p, cph_err *err)
     cph_digest_hex(&p->root, root);
     CPH_TRY(cph_buf_printf(b, err, "  %-36s ", cite));
     CPH_TRY(say_place(b, p, err));
-    return cph_buf_printf(b, err, "\n  %-36s %.*s_root %.16s, size %llu\n", "", CPH_FMT(p->tree), root,
+    return cph_buf_printf(b, err, "\n    %.*s_root %s, size %llu\n", CPH_FMT(p->tree), root,
                           (unsigned long long)p->size);
 }
 
@@ -91,6 +91,13 @@ static cph_status say_all(cph_buf *b, const cph_proof *proofs, size_t n, cph_err
 {
     CPH_TRY(cph_buf_printf(b, err, "%s %.*s\n",
                            is_absence(proofs) ? "out:" : "in: ", CPH_FMT(target_of(proofs))));
+    if (is_absence(proofs))
+        CPH_TRY(cph_buf_z(b,
+                          "  None of the lists of works below has an entry for it. Each is sorted and sealed; where "
+                          "the entry\n  would stand, there is none.\n",
+                          err));
+    else
+        CPH_TRY(cph_buf_z(b, "  The sealed list of works below has these entries for it.\n", err));
     for (size_t i = 0; i < n; i++) CPH_TRY(say_tree(b, &proofs[i], err));
     if (!is_absence(proofs)) CPH_TRY(say_feeding(b, proofs, err));
     return cph_buf_z(b, "  " TRAP_MANIFEST "\n  " TRAP_URN "\n", err);
@@ -182,8 +189,8 @@ cph_status cph_prove_refusal(cph_prove_answer *out, cph_arena *a, const cph_prov
     CPH_TRY(cph_json_set_str(file, a, "reason", out->reason, err));
     CPH_TRY(add_notes(file, a, err));
     out->file = file;
-    return cph_arena_printf(a, &out->explain, err, "no: it cannot be shown that %s: %.*s\n  %.*s\n  %s\n",
-                            asked[ask->about], CPH_FMT(ask->name), CPH_FMT(out->reason), words);
+    return cph_arena_printf(a, &out->explain, err, "no: it cannot be shown that %s: %.*s\n  %s (%.*s)\n",
+                            asked[ask->about], CPH_FMT(ask->name), words, CPH_FMT(out->reason));
 }
 
 /* ---- checking ---- */
@@ -232,6 +239,7 @@ cph_status cph_prove_check(const char *file, const cph_digest *root, uint64_t si
     CPH_TRY(cph_json_read(&v, a, file, (uint64_t)1 << 30, err));
     if (cph_str_is(cph_json_get_str(v, "answer"), "no"))
         return cph_fail(err, CPH_DATA, "%s: is no proof but the answer no, with its reason", file);
+    if (!cph_json_get(v, "answer")) return cph_fail(err, CPH_DATA, "%s: is no proof file", file);
     cph_status s = parse_all(v, a, &p, &n, &local);
     if (s == CPH_OK) s = check_all(p, n, root, size, &local);
     if (s != CPH_OK && s != CPH_NO) return cph_fail(err, s, "%s: %s", file, local.what);

@@ -111,7 +111,7 @@ static cph_status show_artefact(cph_buf *b, const cph_show_ask *ask, cph_arena *
 {
     cph_kin_place at;
     cph_show_node *root;
-    CPH_TRY(cph_kin_at(kin, ask->path, &at, err));
+    CPH_TRY(cph_kin_wanted(kin, ask->path, &at, err));
     CPH_TRY(cph_show_tree(&root, a, kin, &at, err));
     if (ask->work.n) return cph_show_work(b, ask, a, kin, root, err);
     return ask->json ? cph_show_tree_json(b, root, err) : cph_show_tree_text(b, root, err);

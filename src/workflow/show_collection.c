@@ -17,6 +17,8 @@ typedef struct listing {
     cph_buf *b;  /* text: the table of objects */
     cph_jw *j;   /* JSON: NULL for text */
     cph_arena a; /* of one object */
+    cph_str work; /* this one only; empty: all */
+    cph_buf keys; /* of the work's objects, each after '\n', with one at the end */
     uint64_t n_objects, n_pages, n_text, n_images, n_files, n_bytes, n_works, n_problems;
 } listing;
 
@@ -87,10 +89,19 @@ static cph_status text_object(listing *l, const cph_object_view *o, const cph_js
     return cph_buf_char(l->b, '\n', err);
 }
 
+/* Without a stated work an object's name stands for it, as in the table. */
+static bool is_of(const listing *l, const cph_object_view *o)
+{
+    return !l->work.n || cph_str_eq(o->work_urn, l->work) || cph_str_eq(o->key, l->work) ||
+           cph_str_eq(o->source_id, l->work);
+}
+
 static cph_status each_object(void *ctx, const cph_object_view *o, cph_err *err)
 {
     listing *l = ctx;
     cph_json *meta = NULL;
+    if (!is_of(l, o)) return CPH_OK;
+    if (l->work.n) CPH_TRY(cph_buf_printf(&l->keys, err, "%s%.*s\n", l->keys.n ? "" : "\n", CPH_FMT(o->key)));
     cph_arena_reset(&l->a);
     if (o->meta_json.n) CPH_TRY(cph_json_parse(&meta, &l->a, o->meta_json, "meta", NULL, err));
     l->n_objects++;
@@ -108,14 +119,26 @@ static cph_status each_work(void *ctx, cph_str urn, cph_err *err)
 {
     listing *l = ctx;
     (void)err;
+    if (l->work.n && !cph_str_eq(urn, l->work)) return CPH_OK;
     l->n_works++;
     if (l->j) cph_jw_str(l->j, urn);
     return CPH_OK;
 }
 
+static bool is_listed(const listing *l, cph_str key)
+{
+    cph_str all = cph_buf_view(&l->keys);
+    for (size_t at = 0; (at = cph_str_find(all, '\n', at)) != SIZE_MAX; at++)
+        if (at + 1 + key.n < all.n && all.p[at + 1 + key.n] == '\n' &&
+            memcmp(all.p + at + 1, key.p, key.n) == 0)
+            return true;
+    return false;
+}
+
 static cph_status each_problem(void *ctx, cph_str object, const cph_problem *p, cph_err *err)
 {
     listing *l = ctx;
+    if (l->work.n && (!object.n || !is_listed(l, object))) return CPH_OK;
     l->n_problems++;
     if (l->j) {
         cph_jw_obj(l->j);
@@ -151,18 +174,41 @@ static cph_status json_lists(cph_collection *c, listing *l, cph_err *err)
     return CPH_OK;
 }
 
-static cph_status as_json(cph_collection *c, cph_buf *b, cph_err *err)
+static void listing_init(listing *l, cph_str work)
+{
+    *l = (listing){.work = work};
+    cph_arena_init(&l->a, 0);
+    cph_buf_init(&l->keys, (size_t)1 << 26);
+}
+
+static void listing_release(listing *l)
+{
+    cph_arena_release(&l->a);
+    cph_buf_release(&l->keys);
+}
+
+static cph_status check_found(const listing *l, const cph_collection *c, cph_err *err)
+{
+    if (!l->work.n || l->n_objects || l->n_works) return CPH_OK;
+    cph_fail(err, CPH_NO, "%s: no work %.*s", cph_collection_path(c), CPH_FMT(l->work));
+    (void)cph_hint(err, "colophon show %s lists the works", cph_collection_path(c));
+    return CPH_NO;
+}
+
+static cph_status as_json(cph_collection *c, cph_str work, cph_buf *b, cph_err *err)
 {
     cph_jw j = cph_jw_on(b);
-    listing l = {.j = &j};
-    cph_arena_init(&l.a, 0);
+    listing l;
+    listing_init(&l, work);
+    l.j = &j;
     cph_jw_obj(&j);
     put(&j, "kind", CPH_STR("collection"));
     put(&j, "path", cph_str_of(cph_collection_path(c)));
     cph_jw_key(&j, "sample");
     cph_jw_bool(&j, cph_collection_is_sample(c));
     cph_status s = json_lists(c, &l, err);
-    cph_arena_release(&l.a);
+    if (s == CPH_OK) s = check_found(&l, c, err);
+    listing_release(&l);
     CPH_TRY(s);
     put_u64(&j, "pages", l.n_pages);
     put_u64(&j, "pages_with_text", l.n_text);
@@ -199,17 +245,19 @@ static cph_status say_rest(cph_buf *b, uint64_t n, uint64_t shown, const char *o
                           cph_figure_of(n - shown).z, of);
 }
 
-static cph_status as_text(cph_collection *c, cph_buf *b, cph_err *err)
+static cph_status as_text(cph_collection *c, cph_str work, cph_buf *b, cph_err *err)
 {
     cph_buf objects, problems;
-    listing l = {.b = &objects};
-    cph_arena_init(&l.a, 0);
+    listing l;
+    listing_init(&l, work);
+    l.b = &objects;
     cph_buf_init(&objects, (size_t)1 << 26);
     cph_buf_init(&problems, (size_t)1 << 26);
     cph_status s = cph_collection_objects(c, each_object, &l, err);
     l.b = &problems;
     if (s == CPH_OK) s = cph_collection_works(c, each_work, &l, err);
     if (s == CPH_OK) s = cph_collection_problems(c, each_problem, &l, err);
+    if (s == CPH_OK) s = check_found(&l, c, err);
     if (s == CPH_OK) s = say_sums(b, &l, c, err);
     if (s == CPH_OK && l.n_objects)
         s = cph_buf_printf(b, err, "\n%-40s  %-11s %6s %6s %6s %8s  %s\n", "work", "profile", "pages",
@@ -219,9 +267,12 @@ static cph_status as_text(cph_collection *c, cph_buf *b, cph_err *err)
     if (s == CPH_OK && l.n_problems) s = cph_buf_z(b, "\nproblems\n", err);
     if (s == CPH_OK) s = cph_buf_str(b, cph_buf_view(&problems), err);
     if (s == CPH_OK) s = say_rest(b, l.n_problems, TEXT_PROBLEMS, "problems", err);
+    if (s == CPH_OK && work.n)
+        s = cph_buf_printf(b, err, "\nrights      colophon rights show %s %.*s\n", cph_collection_path(c),
+                           CPH_FMT(work));
     cph_buf_release(&objects);
     cph_buf_release(&problems);
-    cph_arena_release(&l.a);
+    listing_release(&l);
     return s;
 }
 
@@ -230,7 +281,7 @@ cph_status cph_show_collection(cph_buf *b, const cph_show_ask *ask, cph_err *err
     cph_collection *c;
     size_t before = b->n;
     CPH_TRY(cph_collection_open(&c, ask->path, CPH_OPEN_READ, err));
-    cph_status s = ask->json ? as_json(c, b, err) : as_text(c, b, err);
+    cph_status s = ask->json ? as_json(c, ask->work, b, err) : as_text(c, ask->work, b, err);
     cph_collection_close(c);
     if (s != CPH_OK) b->n = before;
     return s;

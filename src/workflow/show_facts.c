@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <colophon/rights/decide.h>
+
 #include "show_in.h"
 
 #define IMAGES_MAX_BYTES \
@@ -144,6 +146,11 @@ static bool corpus_is_here(const cph_show_node *n)
     return false;
 }
 
+static cph_answer answer_of(cph_str word)
+{
+    return cph_str_is(word, "ALLOW") ? CPH_ALLOW : cph_str_is(word, "HUMAN") ? CPH_HUMAN : CPH_DENY;
+}
+
 /* At the corpus, or at what inherited it where the corpus cannot be reached. */
 static cph_status tally(const line *l, const cph_show_node *n, const cph_show_node *child, cph_err *err)
 {
@@ -155,12 +162,14 @@ static cph_status tally(const line *l, const cph_show_node *n, const cph_show_no
         (void)cph_json_u64(cph_json_get(r, "works"), &works);
         (void)cph_json_u64(cph_json_get(r, "documents"), &documents);
         (void)cph_json_u64(cph_json_get(r, "words"), &words);
-        CPH_TRY(cph_buf_printf(l->b, err, "%s%-6.*s %-8.*s %6s %-6s %6s %-10s %9s %s\n", l->prefix,
-                               CPH_FMT(cph_json_get_str(r, "decision")),
-                               CPH_FMT(cph_json_get_str(r, "rule")), cph_figure_of(works).z,
-                               works == 1 ? "work" : "works", cph_figure_of(documents).z,
-                               documents == 1 ? "document" : "documents", cph_figure_of(words).z,
-                               words == 1 ? "word" : "words"));
+        static const char *const told[] = {"refused", "ask", "given"}; /* as a build tells it */
+        cph_answer answer = answer_of(cph_json_get_str(r, "decision"));
+        cph_str rule = cph_json_get_str(r, "rule");
+        CPH_TRY(cph_buf_printf(l->b, err, "%s%-7s %-6.*s %6s %-5s %6s %-9s %9s %-5s  %s\n", l->prefix, told[answer],
+                               CPH_FMT(rule), cph_figure_of(works).z, works == 1 ? "work" : "works",
+                               cph_figure_of(documents).z, documents == 1 ? "document" : "documents",
+                               cph_figure_of(words).z, words == 1 ? "word" : "words",
+                               cph_rule_sentence(rule, answer)));
     }
     return CPH_OK;
 }

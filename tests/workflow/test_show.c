@@ -34,8 +34,8 @@ static void the_tree_is_drawn_from_weights_to_page_images(void **state)
                 "   │          3 records · 90 tokens\n"
                 "   ├─ corpus     14fdc351beef6971  demo/corpus\n"
                 "   │  │          3 works · 3 records · 12 345 words\n"
-                "   │  │          ALLOW  RR-020        3 works       2 documents     12 345 words\n"
-                "   │  │          DENY   RR-153        1 work        1 document         987 words\n"
+                "   │  │          given   RR-020      3 works      2 documents    12 345 words  permitted under this rule\n"
+                "   │  │          refused RR-153      1 work       1 document        987 words  refused under this rule\n"
                 "   │  └─ snapshot   56d43b2315d51559  demo/collection\n"
                 "   │                1 work · 2 objects · 3 pages · 1 page image\n"
                 "   └─ tokenizer  4197992f90935ce7  demo/tokenizer\n"
@@ -56,8 +56,8 @@ static void a_tokenizer_and_a_snapshot_have_trees_of_their_own(void **state)
                 "│          for train-internal (staff, heritage, NO, not commercial), as of 2026-11-23\n"
                 "└─ corpus     14fdc351beef6971  demo/corpus\n"
                 "   │          3 works · 3 records · 12 345 words\n"
-                "   │          ALLOW  RR-020        3 works       2 documents     12 345 words\n"
-                "   │          DENY   RR-153        1 work        1 document         987 words\n"
+                "   │          given   RR-020      3 works      2 documents    12 345 words  permitted under this rule\n"
+                "   │          refused RR-153      1 work       1 document        987 words  refused under this rule\n"
                 "   └─ snapshot   56d43b2315d51559  demo/collection\n"
                 "                 1 work · 2 objects · 3 pages · 1 page image\n"
                 "\n"
@@ -134,7 +134,7 @@ static void a_model_of_somebody_else_has_no_colophon(void **state)
     cph_show_ask ask = {.path = "demo/nowhere"};
     assert_int_equal(cph_show(&shown, &ask, NULL), CPH_IO);
     ask.path = "demo";
-    assert_int_equal(cph_show(&shown, &ask, NULL), CPH_NO);
+    assert_int_equal(cph_show(&shown, &ask, NULL), CPH_USAGE);
 }
 
 static void a_collection_lists_objects_and_problems(void **state)
@@ -190,6 +190,11 @@ static void a_collection_lists_objects_and_problems(void **state)
     assert_int_equal(words, 7);
     assert_int_equal(cph_json_get(v, "problems")->n, 2);
     assert_int_equal(cph_json_get(v, "works")->n, 1);
+    const char *of_one = show("books", "urn:x:book", false);
+    assert_non_null(strstr(of_one, "p2.xml, byte 120"));
+    assert_null(strstr(of_one, "notes.txt"));
+    cph_show_ask ask = {.path = "books", .work = CPH_STR("urn:x:nobody")};
+    assert_int_equal(cph_show(&shown, &ask, NULL), CPH_NO);
 }
 
 static void whatever_allocation_fails_the_answer_is_a_limit(void **state)

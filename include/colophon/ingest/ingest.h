@@ -65,6 +65,8 @@ typedef struct cph_ingest_report {
     size_t n_rules;
 } cph_ingest_report;
 
+/* CPH_USAGE or CPH_IO names the first source that cannot be one; cph_ingest_run asks it, too. */
+CPH_API cph_status cph_ingest_check(const char *const *sources, size_t n_sources, cph_err *err) CPH_MUST_USE;
 /*
  * Ingests `sources` (files or directories) into an open collection; with
  * opts->dry_run `into` may be NULL. The report is filled in any case.

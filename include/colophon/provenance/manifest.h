@@ -64,6 +64,12 @@ CPH_API bool cph_is_beside(cph_str path);
 
 /* `path`: an artefact directory (or its colophon.json). Checks form, `digest` and `self`. */
 CPH_API cph_status cph_manifest_open(cph_manifest **out, const char *path, cph_err *err) CPH_MUST_USE;
+/*
+ * The same for what somebody named as a "corpus", "tokens", "tokenizer", "index", "model", or NULL for any
+ * artefact. CPH_USAGE says what stands there instead; the hint says which command makes what is wanted.
+ */
+CPH_API cph_status cph_manifest_want(cph_manifest **out, const char *path, const char *kind,
+                                     cph_err *err) CPH_MUST_USE;
 CPH_API void cph_manifest_close(cph_manifest *m);
 CPH_API cph_str cph_manifest_kind(const cph_manifest *m);
 CPH_API cph_digest cph_manifest_digest(const cph_manifest *m);

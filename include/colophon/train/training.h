@@ -76,6 +76,8 @@ typedef struct cph_train_result {
     double held_out_loss;  /* negative: not measured */
     double tokens_per_s;   /* of this call */
 } cph_train_result;
+/* CPH_RIGHTS when the corpus was not permitted for training: before a token set is built of it. */
+CPH_API cph_status cph_train_check_corpus(const char *corpus, cph_err *err) CPH_MUST_USE;
 CPH_API cph_status cph_train_run(const cph_train_opts *o, cph_train_result *result,
                                  cph_err *err) CPH_MUST_USE;
 
