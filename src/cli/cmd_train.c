@@ -84,8 +84,10 @@ static void answer(cli *c, const char *out, const cph_train_result *r)
     char hex[CPH_HEX_DIGEST];
     cph_digest_hex(&r->digest, hex);
     if (cli_json(c)) {
-        cli_print(c, "{\"digest\":\"%s\",\"steps\":%u,\"resumed_from\":%u,\"was_there\":%s}\n", hex, r->steps,
+        cli_print(c, "{\"digest\":\"%s\",\"steps\":%u,\"resumed_from\":%u,\"was_there\":%s", hex, r->steps,
                   r->resumed_from, r->was_there ? "true" : "false");
+        if (!r->was_there) cli_print(c, ",\"loss\":%.6f,\"tokens_per_s\":%.1f", r->loss, r->tokens_per_s);
+        cli_print(c, "}\n");
         return;
     }
     if (r->was_there) {
