@@ -303,6 +303,19 @@ size_t cph_format_float(float x, char out[32])
     return cph_format_double(strtod(z, NULL), out);
 }
 
+size_t cph_format_count(uint64_t n, char out[32])
+{
+    char digits[24];
+    int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n);
+    size_t at = 0;
+    for (int i = 0; i < len; i++) {
+        if (i && (len - i) % 3 == 0) out[at++] = ',';
+        out[at++] = digits[i];
+    }
+    out[at] = 0;
+    return at;
+}
+
 size_t cph_format_bytes(uint64_t n, char out[32])
 {
     static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};

@@ -65,25 +65,14 @@ static cph_status read_opts(cli *c, cph_build_opts *o, cph_digest *snapshot, cph
 
 /* ---- the answer ---- */
 
-static void put_number(char out[32], uint64_t n)
-{
-    char digits[24];
-    int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n), at = 0;
-    for (int i = 0; i < len; i++) {
-        if (i && (len - i) % 3 == 0) out[at++] = ',';
-        out[at++] = digits[i];
-    }
-    out[at] = 0;
-}
-
 static void print_tally(cli *c, const cph_build_report *r)
 {
     for (size_t i = 0; i < r->n_tally; i++) {
         const cph_build_tally *t = &r->tally[i];
         char works[32], documents[32], words[32];
-        put_number(works, t->works);
-        put_number(documents, t->documents);
-        put_number(words, t->words);
+        cph_format_count(t->works, works);
+        cph_format_count(t->documents, documents);
+        cph_format_count(t->words, words);
         cli_print(c, "  %-8s %-7.*s %7s %-5s %9s %-9s %13s %-5s  %.*s\n",
                   t->answer == CPH_ALLOW   ? "given"
                   : t->answer == CPH_HUMAN ? "ask"
@@ -108,12 +97,12 @@ static void print_summary(cli *c, const cph_build_opts *o, const cph_build_repor
         cli_print(c, "  why, for each work: colophon rights show %s --for %s --as-of %s%s%s --rulebase %s\n", o->collection,
                   cph_purpose_text(o->policy.purpose), as_of, release[0] ? " --release " : "", release, o->rulebase);
     if (!r->written) return;
-    put_number(records, r->records);
-    put_number(words, r->words);
-    put_number(works, r->works);
-    put_number(same, r->hyphens.pairs_same_page + r->hyphens.pairs_cross_page + r->hyphens.signs_same_page +
-                         r->hyphens.signs_cross_page);
-    put_number(over, r->hyphens.pairs_cross_page + r->hyphens.signs_cross_page);
+    uint64_t over_page = r->hyphens.pairs_cross_page + r->hyphens.signs_cross_page;
+    cph_format_count(r->records, records);
+    cph_format_count(r->words, words);
+    cph_format_count(r->works, works);
+    cph_format_count(r->hyphens.pairs_same_page + r->hyphens.signs_same_page + over_page, same);
+    cph_format_count(over_page, over);
     cph_digest_hex(&r->digest, hex);
     cli_print(c, "%s: %s record%s, %s words of %s work%s; broken words joined: %s, of these over a page: %s\n",
               o->out, records, r->records == 1 ? "" : "s", words, works, r->works == 1 ? "" : "s", same, over);

@@ -14,18 +14,10 @@ const char *cph_answer_word(cph_answer a)
     return a == CPH_ALLOW ? "ALLOW" : a == CPH_HUMAN ? "HUMAN" : "DENY";
 }
 
-/* 1234567 as 1,234,567. */
 cph_status cph_put_grouped(cph_buf *b, uint64_t n, cph_err *err)
 {
     char z[32];
-    size_t at = sizeof z, digits = 0;
-    do {
-        if (digits && digits % 3 == 0) z[--at] = ',';
-        z[--at] = (char)('0' + n % 10);
-        digits++;
-        n /= 10;
-    } while (n);
-    return cph_buf_add(b, z + at, sizeof z - at, err);
+    return cph_buf_add(b, z, cph_format_count(n, z), err);
 }
 
 static cph_status numbers(cph_buf *b, const uint64_t *n, size_t count, cph_err *err)
@@ -47,6 +39,13 @@ static cph_status cell(cph_buf *b, cph_str s, cph_err *err)
     return CPH_OK;
 }
 
+static cph_status counted(cph_buf *b, uint64_t n, const char *one, const char *many, cph_err *err)
+{
+    CPH_TRY(cph_put_grouped(b, n, err));
+    CPH_TRY(cph_buf_char(b, ' ', err));
+    return cph_buf_z(b, n == 1 ? one : many, err);
+}
+
 static cph_status put_head(cph_buf *b, const cph_build_opts *o, const cph_build_report *r,
                            const cph_rulebase *rules, cph_err *err)
 {
@@ -60,21 +59,22 @@ static cph_status put_head(cph_buf *b, const cph_build_opts *o, const cph_build_
             b,
             "> Built under the *sample* rule base: its decisions hold for invented works only (RR-009).\n\n",
             err));
-    CPH_TRY(cph_put_grouped(b, r->records, err));
-    CPH_TRY(cph_buf_z(b, " records, ", err));
-    CPH_TRY(cph_put_grouped(b, r->words, err));
-    CPH_TRY(cph_buf_z(b, " words, ", err));
-    CPH_TRY(cph_put_grouped(b, r->characters, err));
-    CPH_TRY(cph_buf_printf(b, err, " characters of %llu works.\n\n", (unsigned long long)r->works));
-    CPH_TRY(
-        cph_buf_printf(b, err,
-                       "Given for the purpose **%s**, tier %s, actor %s, forum %s, as of %s%s%s. Another "
-                       "purpose, a wider tier or\n"
-                       "another forum needs another corpus: a reader refuses to open this one for it.\n\n",
-                       cph_purpose_text(o->policy.purpose), cph_tier_text(o->policy.tier),
-                       cph_actor_text(o->policy.actor), o->policy.forum, as_of,
-                       o->policy.release ? ", to be released on " : "", o->policy.release ? release : ""));
-    return cph_buf_printf(b, err, "Source: collection snapshot `%s`.\n\n", hex);
+    CPH_TRY(counted(b, r->records, "record, ", "records, ", err));
+    CPH_TRY(counted(b, r->words, "word, ", "words, ", err));
+    CPH_TRY(counted(b, r->characters, "character of ", "characters of ", err));
+    CPH_TRY(counted(b, r->works, "work.\n\n", "works.\n\n", err));
+    CPH_TRY(cph_buf_printf(
+        b, err,
+        "Given for the purpose **%s**, tier %s, actor %s, country %s, commercial use: %s, as of %s%s%s. Another\n"
+        "purpose, a wider tier or another country needs another corpus: a reader refuses to open this one for it.\n\n",
+        cph_purpose_text(o->policy.purpose), cph_tier_text(o->policy.tier), cph_actor_text(o->policy.actor),
+        o->policy.forum, cph_commercial_text(o->policy.commercial), as_of,
+        o->policy.release ? ", day of release " : "", o->policy.release ? release : ""));
+    return cph_buf_printf(b, err,
+                          "Source: collection snapshot `%s`.\n`colophon verify DIR` checks every byte, `colophon show "
+                          "DIR` tells what it was made from,\n`colophon prove DIR --absent URN` proves that a work is not "
+                          "in. Its name is the digest in `colophon.json`.\n\n",
+                          hex);
 }
 
 static cph_status put_tally(cph_buf *b, const cph_build_report *r, cph_err *err)
@@ -86,12 +86,18 @@ static cph_status put_tally(cph_buf *b, const cph_build_report *r, cph_err *err)
     for (size_t i = 0; i < r->n_tally; i++) {
         const cph_build_tally *t = &r->tally[i];
         uint64_t n[] = {t->works, t->documents, t->words};
-        CPH_TRY(cph_buf_printf(b, err, "| %.*s | %s", CPH_FMT(t->rule), cph_answer_word(t->answer)));
+        CPH_TRY(cph_buf_printf(b, err, "| %.*s | %s", CPH_FMT(t->rule),
+                               t->answer == CPH_ALLOW   ? "given"
+                               : t->answer == CPH_HUMAN ? "left to a person"
+                                                        : "refused"));
         CPH_TRY(numbers(b, n, 3, err));
         b->n -= 1;
         CPH_TRY(cph_buf_printf(b, err, " %.*s |\n", CPH_FMT(t->sentence)));
     }
-    return cph_buf_z(b, "\nWords here are the tokens of the pages, before cleaning.\n\n", err);
+    return cph_buf_z(b,
+                     "\nWords here are the tokens of the pages, before cleaning. What nobody has determined is treated as "
+                     "in\ncopyright (RR-002). `colophon rights explain COLLECTION URN` tells the reason for one work.\n\n",
+                     err);
 }
 
 static cph_status put_content(cph_buf *b, const cph_stats *s, cph_err *err)
@@ -113,7 +119,8 @@ static cph_status put_content(cph_buf *b, const cph_stats *s, cph_err *err)
         CPH_TRY(cell(b, row->basis, err));
         CPH_TRY(numbers(b, n, 4, err));
     }
-    return cph_buf_z(b, "\nThe same as data: `stats.csv`. Languages are those that the catalogue states.\n\n",
+    return cph_buf_z(b, "\nThe same as data: `stats.csv`. PD: public domain. ECL: extended collective licence. Languages "
+                     "and types are\nthose that the catalogue states; nobody has read the texts to check them.\n\n",
                      err);
 }
 
@@ -129,14 +136,20 @@ static cph_status put_made(cph_buf *b, const cph_build_report *r, cph_err *err)
         "hyphen.\n"
         "- Of %llu strings on the pages %llu became words, %llu were second halves, %llu were dropped under "
         "a role, %llu were empty.\n"
-        "- %llu documents and %llu paragraphs were left out as exact copies, %llu documents held no text.\n\n"
+        "- Left out: %llu documents and %llu paragraphs as exact copies, %llu documents without text.\n"
+        "- Nobody corrected the OCR. Near copies, personal data in permitted works and the views of their time are in.\n\n"
+        "## What it must not be used for\n\n"
+        "- Anything wider than what it was given for; publishing the texts, unless the purpose is `publish-corpus`.\n"
+        "- After a withdrawal, training without the list of revocations: what was withdrawn since is still in here, and\n"
+        "  a reader asks for the list.\n\n"
         "## Files\n\n"
         "- `shard-*.jsonl.zst`: one JSON object a line (`id text lang type date rights src`). `zstd -dc` "
         "reads them.\n"
         "- `shard-*.prov.jsonl.zst`: the side-car, line for line: works, decision, source files, pages, and "
         "a map from\n"
         "  text offsets to page and block.\n"
-        "- `frames.jsonl`: where each frame starts. `decisions.jsonl.zst`, `dropped.jsonl.zst`: private.\n"
+        "- `frames.jsonl`: where each frame starts. `decisions.jsonl.zst` (why each work is in or\n"
+        "  out) and `dropped.jsonl.zst` (what went as a copy): private, a published corpus does without.\n"
         "- `colophon.json`: what this corpus is, with the roots that prove which works are in it. `colophon "
         "verify` checks all.\n",
         (unsigned long long)(h->pairs_same_page + h->signs_same_page),

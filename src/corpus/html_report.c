@@ -25,6 +25,7 @@ static const char style[] =
     "var(--line);text-align:left;vertical-align:top}"
     "th{color:var(--soft);font-weight:normal}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
     ".ALLOW{color:var(--good)}.DENY{color:var(--bad)}.HUMAN{color:var(--ask)}"
+    ".r{white-space:nowrap}.because{min-width:12rem}"
     "code{font:0.85em ui-monospace,Menlo,Consolas,monospace;overflow-wrap:anywhere}"
     ".note{border-left:3px solid var(--ask);padding:.1rem 0 .1rem .9rem}";
 
@@ -66,16 +67,18 @@ static cph_status figure(cph_buf *b, uint64_t n, const char *what, cph_err *err)
 static cph_status put_head(cph_buf *b, const cph_build_opts *o, const cph_build_report *r,
                            const cph_rulebase *rules, cph_err *err)
 {
-    char as_of[16], hex[CPH_HEX_DIGEST];
+    char as_of[16], release[16] = "", hex[CPH_HEX_DIGEST];
     cph_day_text(o->policy.as_of, as_of);
+    if (o->policy.release) cph_day_text(o->policy.release, release);
     cph_digest_hex(&r->snapshot, hex);
     CPH_TRY(cph_buf_printf(
         b, err,
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
         "content=\"width=device-width,initial-scale=1\"><title>A corpus for %s</title><style>%s</style>"
-        "<h1>A corpus for %s</h1><p class=soft>Tier %s, actor %s, forum %s, as of %s.</p>",
+        "<h1>A corpus for %s</h1><p class=soft>Tier %s, actor %s, country %s, commercial use: %s, as of %s%s%s.</p>",
         cph_purpose_text(o->policy.purpose), style, cph_purpose_text(o->policy.purpose),
-        cph_tier_text(o->policy.tier), cph_actor_text(o->policy.actor), o->policy.forum, as_of));
+        cph_tier_text(o->policy.tier), cph_actor_text(o->policy.actor), o->policy.forum,
+        cph_commercial_text(o->policy.commercial), as_of, o->policy.release ? ", day of release " : "", release));
     if (cph_rulebase_is_sample(rules))
         CPH_TRY(cph_buf_z(
             b,
@@ -83,12 +86,14 @@ static cph_status put_head(cph_buf *b, const cph_build_opts *o, const cph_build_
             "works only (RR-009).</p>",
             err));
     CPH_TRY(cph_buf_z(b, "<div class=figures>", err));
-    CPH_TRY(figure(b, r->works, "works", err));
-    CPH_TRY(figure(b, r->records, "records", err));
+    CPH_TRY(figure(b, r->works, r->works == 1 ? "work" : "works", err));
+    CPH_TRY(figure(b, r->records, r->records == 1 ? "record" : "records", err));
     CPH_TRY(figure(b, r->words, "words", err));
     CPH_TRY(figure(b, r->characters, "characters", err));
-    CPH_TRY(figure(b, r->works_refused, "works refused", err));
-    return cph_buf_printf(b, err, "</div><p class=soft>From the collection snapshot <code>%s</code>.</p>",
+    CPH_TRY(figure(b, r->works_refused, "works kept out", err));
+    return cph_buf_printf(b, err, "</div><p class=soft>From the collection snapshot <code>%s</code>. "
+                          "<code>colophon.json</code> beside this page seals all of it; <code>colophon verify</code> "
+                          "checks it.</p>",
                           hex);
 }
 
@@ -96,7 +101,7 @@ static cph_status put_tally(cph_buf *b, const cph_build_report *r, cph_err *err)
 {
     CPH_TRY(cph_buf_z(
         b,
-        "<h2>Who was let in, and why not the others</h2><div class=wide><table><tr><th>decision<th>rule"
+        "<h2>Which works were let in, and why not the others</h2><div class=wide><table><tr><th>decision<th>rule"
         "<th>because<th class=n>works<th class=n>documents<th class=n>words</tr>",
         err));
     for (size_t i = 0; i < r->n_tally; i++) {
@@ -105,8 +110,11 @@ static cph_status put_tally(cph_buf *b, const cph_build_report *r, cph_err *err)
                            : t->answer == CPH_HUMAN ? "a person must decide"
                                                     : "refused";
         CPH_TRY(cph_buf_printf(b, err, "<tr><td class=%s>%s</td>", cph_answer_word(t->answer), word));
-        CPH_TRY(cell(b, t->rule, err));
-        CPH_TRY(cell(b, t->sentence, err));
+        CPH_TRY(cph_buf_z(b, "<td class=r>", err));
+        CPH_TRY(text(b, t->rule, err));
+        CPH_TRY(cph_buf_z(b, "</td><td class=because>", err));
+        CPH_TRY(text(b, t->sentence, err));
+        CPH_TRY(cph_buf_z(b, "</td>", err));
         CPH_TRY(number(b, t->works, err));
         CPH_TRY(number(b, t->documents, err));
         CPH_TRY(number(b, t->words, err));
@@ -114,8 +122,9 @@ static cph_status put_tally(cph_buf *b, const cph_build_report *r, cph_err *err)
     }
     return cph_buf_z(
         b,
-        "</table></div><p class=soft>Words in this table are tokens of the pages, before cleaning. A work "
-        "that nobody has determined counts as refused.</p>",
+        "</table></div><p class=soft>Words in this table are tokens of the pages, before cleaning. What "
+        "nobody has determined is treated as in copyright (RR-002). <code>colophon rights explain COLLECTION "
+        "URN</code> tells the reason for one work.</p>",
         err);
 }
 
@@ -123,7 +132,8 @@ static cph_status put_content(cph_buf *b, const cph_stats *s, cph_err *err)
 {
     CPH_TRY(cph_buf_z(
         b,
-        "<h2>What the corpus holds</h2><div class=wide><table><tr><th>language<th>decade<th>type<th>right"
+        "<h2>What the corpus holds</h2><p class=soft>PD: public domain. ECL: extended collective licence. Languages "
+        "and types as the catalogue states them.</p><div class=wide><table><tr><th>language<th>decade<th>type<th>right"
         "<th class=n>records<th class=n>documents<th class=n>words<th class=n>characters</tr>",
         err));
     for (size_t i = 0; i < s->n; i++) {

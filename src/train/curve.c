@@ -6,7 +6,7 @@
  */
 #include "train_in.h"
 
-enum { WIDTH = 860, HEIGHT = 300, LEFT = 64, RIGHT = 16, TOP = 28, BOTTOM = 40, BUCKETS = 400 };
+enum { WIDTH = 860, HEIGHT = 300, LEFT = 84, RIGHT = 16, TOP = 28, BOTTOM = 40, BUCKETS = 400 };
 
 typedef struct scale {
     double x0, x1, y0, y1;

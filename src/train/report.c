@@ -16,16 +16,22 @@
 
 static const char head[] =
     "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width\">\n<title>Training report</title>\n<style>\n"
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:900px;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}\n"
-    "h1{font-size:1.6rem}h2{font-size:1.15rem;margin-top:2rem}\n"
-    "table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .75rem .25rem 0;"
-    "border-bottom:1px solid #ddd;vertical-align:top}\n"
-    "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}code{font-size:.85em;word-break:break-all}\n"
-    "svg{width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:#444}svg .title{font-size:14px;fill:#222}\n"
-    "svg .grid{stroke:#e4e4e4}svg polyline{fill:none;stroke:#1f6feb;stroke-width:1.6}svg circle{fill:#d1242f}\n"
-    "@media (prefers-color-scheme:dark){body{background:#111;color:#ddd}svg text{fill:#bbb}svg .title{fill:#eee}"
-    "svg .grid{stroke:#333}td,th{border-color:#333}}\n"
+    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>Training report</title>\n<style>\n"
+    ":root{color-scheme:light dark;--ink:#222;--paper:#fff;--soft:#5c5c5c;--line:#ddd;--curve:#1f6feb;--dot:#d1242f}\n"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e6e6e6;--paper:#161616;--soft:#aaa;--line:#3a3a3a;"
+    "--curve:#6ea8fe;--dot:#ff7b72}}\n"
+    "body{font:1rem/1.5 system-ui,sans-serif;max-width:56rem;margin:0 auto;padding:2rem 1rem 4rem;"
+    "color:var(--ink);background:var(--paper)}\n"
+    "h1{font-size:1.6rem;line-height:1.2;overflow-wrap:anywhere}h2{font-size:1.15rem;margin:2.2rem 0 .5rem}\n"
+    "p{margin:.5rem 0;max-width:44rem}.note{border-left:3px solid var(--dot);padding-left:.9rem}\n"
+    ".wide{overflow-x:auto;margin:.6rem 0 1.4rem}table{border-collapse:collapse;min-width:min(24rem,100%)}\n"
+    ".full{width:100%}td,th{text-align:left;padding:.25rem 1.5rem .25rem 0;border-bottom:1px solid var(--line);"
+    "vertical-align:top}th{color:var(--soft);font-weight:normal}\n"
+    ".r{white-space:nowrap}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}code{font-size:.85em;overflow-wrap:anywhere}\n"
+    "svg{width:100%;min-width:34rem;height:auto}svg text{font:12px system-ui,sans-serif;fill:var(--soft)}"
+    "svg .title{font-size:14px;fill:var(--ink)}\n"
+    "svg .grid{stroke:var(--line)}svg polyline{fill:none;stroke:var(--curve);stroke-width:1.6}"
+    "svg circle{fill:var(--dot)}\n"
     "</style>\n</head>\n<body>\n";
 
 /* ---- what was fed, by rights class and source ---- */
@@ -101,10 +107,12 @@ static cph_status curves(cph_buf *b, const cph_trainer *t, cph_err *err)
                       (const cph_point *)(const void *)p.loss.p, p.loss.n / sizeof(cph_point),
                       (const cph_point *)(const void *)p.held_out.p, p.held_out.n / sizeof(cph_point)};
     cph_curve lr = {
-        "Learning rate", "lr", (const cph_point *)(const void *)p.lr.p, p.lr.n / sizeof(cph_point), NULL, 0};
+        "Learning rate of each step", "learning rate", (const cph_point *)(const void *)p.lr.p, p.lr.n / sizeof(cph_point), NULL, 0};
     if (!loss.n_dots) loss.title = "Loss of each step";
+    if (s == CPH_OK) s = cph_buf_z(b, "<div class=\"wide\">\n", err);
     if (s == CPH_OK) s = cph_curve_svg(b, &loss, err);
     if (s == CPH_OK) s = cph_curve_svg(b, &lr, err);
+    if (s == CPH_OK) s = cph_buf_z(b, "</div>\n", err);
     cph_buf_release(&p.loss);
     cph_buf_release(&p.lr);
     cph_buf_release(&p.held_out);
@@ -122,42 +130,57 @@ static cph_status row(cph_buf *b, cph_str name, cph_str value, bool code, cph_er
     return cph_buf_z(b, code ? "</code></td></tr>\n" : "</td></tr>\n", err);
 }
 
+static cph_status open_table(cph_buf *b, const char *heads, cph_err *err)
+{
+    return cph_buf_printf(b, err, "<div class=\"wide\"><table%s>\n%s", heads[0] ? " class=\"full\"" : "", heads);
+}
+
+static cph_status close_table(cph_buf *b, cph_err *err) { return cph_buf_z(b, "</table></div>\n", err); }
+
+static cph_status number(cph_buf *b, uint64_t n, cph_err *err)
+{
+    char z[32];
+    cph_format_count(n, z);
+    return cph_buf_printf(b, err, "<td class=\"n\">%s</td>", z);
+}
+
 static cph_status summary(cph_buf *b, const cph_trainer *t, cph_err *err)
 {
     char z[64];
-    CPH_TRY(cph_buf_z(b, "<table>\n", err));
-    snprintf(z, sizeof z, "%u", t->at.step);
+    CPH_TRY(open_table(b, "", err));
+    cph_format_count(t->at.step, z);
     CPH_TRY(row(b, CPH_STR("Steps"), cph_str_of(z), false, err));
-    snprintf(z, sizeof z, "%llu", (unsigned long long)t->at.tokens);
+    cph_format_count(t->at.tokens, z);
     CPH_TRY(row(b, CPH_STR("Tokens read, repeats included"), cph_str_of(z), false, err));
-    snprintf(z, sizeof z, "%.4f", t->at.loss);
+    snprintf(z, sizeof z, "%.4f nats per token", t->at.loss);
     CPH_TRY(row(b, CPH_STR("Loss of the last step"), cph_str_of(z), false, err));
     if (t->at.held_out_loss >= 0) {
-        snprintf(z, sizeof z, "%.4f", t->at.held_out_loss);
+        snprintf(z, sizeof z, "%.4f nats per token", t->at.held_out_loss);
         CPH_TRY(row(b, CPH_STR("Loss on the works held out"), cph_str_of(z), false, err));
         snprintf(z, sizeof z, "%.4f (step %u)", t->at.best_loss, t->at.best_step);
         CPH_TRY(row(b, CPH_STR("Best of these"), cph_str_of(z), false, err));
     }
-    snprintf(z, sizeof z, "%.0f tokens/s on %u threads (%s)", cph_tokens_per_s(t), cph_pool_threads(t->pool),
-             cph_isa_name());
+    unsigned threads = cph_pool_threads(t->pool);
+    snprintf(z, sizeof z, "%.0f tokens/s on %u thread%s (%s)", cph_tokens_per_s(t), threads,
+             threads == 1 ? "" : "s", cph_isa_name());
     CPH_TRY(row(b, CPH_STR("Speed of the last stretch"), cph_str_of(z), false, err));
-    return cph_buf_z(b, "</table>\n", err);
+    return close_table(b, err);
 }
 
-static cph_status members(cph_buf *b, const cph_json *object, bool code, cph_err *err)
+static cph_status members(cph_buf *b, const cph_json *object, cph_err *err)
 {
-    CPH_TRY(cph_buf_z(b, "<table>\n", err));
+    CPH_TRY(open_table(b, "", err));
     for (const cph_json *v = object ? object->first : NULL; v; v = v->next)
-        if (v->str.n) CPH_TRY(row(b, v->key, v->str, code, err));
-    return cph_buf_z(b, "</table>\n", err);
+        if (v->str.n) CPH_TRY(row(b, v->key, v->str, false, err));
+    return close_table(b, err);
 }
 
 static cph_status parents(cph_buf *b, const cph_json *list, cph_err *err)
 {
-    CPH_TRY(cph_buf_z(b, "<table>\n", err));
+    CPH_TRY(open_table(b, "", err));
     for (const cph_json *v = list ? list->first : NULL; v; v = v->next)
         CPH_TRY(row(b, cph_json_get_str(v, "role"), cph_json_get_str(v, "digest"), true, err));
-    return cph_buf_z(b, "</table>\n", err);
+    return close_table(b, err);
 }
 
 static cph_status shares(cph_buf *b, const cph_trainer *t, bool by_source, cph_arena *a, cph_err *err)
@@ -165,38 +188,36 @@ static cph_status shares(cph_buf *b, const cph_trainer *t, bool by_source, cph_a
     cph_share *s;
     size_t n;
     CPH_TRY(cph_shares_of(t, by_source, a, &s, &n, err));
-    CPH_TRY(cph_buf_printf(
-        b, err,
-        "<table>\n<tr><th>%s</th><th class=\"n\">documents</th><th class=\"n\">tokens read</th></tr>\n",
-        by_source ? "Source" : "Basis"));
+    CPH_TRY(open_table(b,
+                       by_source ? "<tr><th>source<th class=\"n\">documents<th class=\"n\">tokens read</tr>\n"
+                                 : "<tr><th>right<th class=\"n\">documents<th class=\"n\">tokens read</tr>\n",
+                       err));
     for (size_t i = 0; i < n; i++) {
         CPH_TRY(cph_buf_z(b, "<tr><td>", err));
         CPH_TRY(cph_html(b, s[i].name, err));
-        CPH_TRY(cph_buf_printf(b, err, "</td><td class=\"n\">%llu</td><td class=\"n\">%llu</td></tr>\n",
-                               (unsigned long long)s[i].records, (unsigned long long)s[i].tokens));
+        CPH_TRY(cph_buf_z(b, "</td>", err));
+        CPH_TRY(number(b, s[i].records, err));
+        CPH_TRY(number(b, s[i].tokens, err));
+        CPH_TRY(cph_buf_z(b, "</tr>\n", err));
     }
-    return cph_buf_z(b, "</table>\n", err);
+    return close_table(b, err);
 }
 
 static cph_status tally(cph_buf *b, const cph_json *list, cph_err *err)
 {
-    static const char *const counts[] = {"works", "documents", "words"};
-    CPH_TRY(cph_buf_z(b, "<table>\n<tr><th>Rule</th><th>Decision</th><th class=\"n\">works</th>"
-                         "<th class=\"n\">documents</th><th class=\"n\">words</th></tr>\n", err));
+    CPH_TRY(open_table(b,
+                       "<tr><th>decision<th>rule<th>because<th class=\"n\">works<th class=\"n\">documents"
+                       "<th class=\"n\">words</tr>\n",
+                       err));
     for (const cph_json *v = list ? list->first : NULL; v; v = v->next) {
-        CPH_TRY(cph_buf_z(b, "<tr><td>", err));
-        CPH_TRY(cph_html(b, cph_json_get_str(v, "rule"), err));
-        CPH_TRY(cph_buf_z(b, "</td><td>", err));
-        CPH_TRY(cph_html(b, cph_json_get_str(v, "decision"), err));
-        CPH_TRY(cph_buf_z(b, "</td>", err));
-        for (int i = 0; i < 3; i++) {
-            uint64_t n = 0;
-            (void)cph_json_u64(cph_json_get(v, counts[i]), &n);
-            CPH_TRY(cph_buf_printf(b, err, "<td class=\"n\">%llu</td>", (unsigned long long)n));
-        }
+        cph_told_row r = cph_told_row_of(v);
+        CPH_TRY(cph_buf_printf(b, err, "<tr><td>%s</td><td class=\"r\">", r.decision));
+        CPH_TRY(cph_html(b, r.rule, err));
+        CPH_TRY(cph_buf_printf(b, err, "</td><td>%s</td>", r.why));
+        for (int i = 0; i < 3; i++) CPH_TRY(number(b, r.counts[i], err));
         CPH_TRY(cph_buf_z(b, "</tr>\n", err));
     }
-    return cph_buf_z(b, "</table>\n", err);
+    return close_table(b, err);
 }
 
 /* ---- the page ---- */
@@ -208,27 +229,32 @@ static cph_status body(cph_buf *b, const cph_trainer *t, const cph_json *identit
     CPH_TRY(cph_html(b, name, err));
     CPH_TRY(cph_buf_z(
         b,
-        "</h1>\n<p>What this model is stands in <code>colophon.json</code>; how this copy came about stands "
-        "here. <code>colophon verify</code> checks the first.</p>\n",
+        "</h1>\n<p>How this copy of the model came about. What it is stands in <code>colophon.json</code>, which "
+        "<code>colophon verify</code> checks.</p>\n",
         err));
+    if (cph_train_is_sample(t))
+        CPH_TRY(cph_buf_z(b,
+                          "<p class=\"note\">Made under the <em>sample</em> rule base: its decisions hold for invented "
+                          "works only (RR-009).</p>\n",
+                          err));
     CPH_TRY(summary(b, t, err));
     CPH_TRY(cph_buf_z(b, "<h2>Curves</h2>\n", err));
     CPH_TRY(curves(b, t, err));
     CPH_TRY(cph_buf_z(
         b,
-        "<h2>What it read, by right</h2>\n<p>Documents and tokens that were fed, by the basis on which each "
-        "was permitted.</p>\n",
+        "<h2>What it read, by right</h2>\n<p>Documents and tokens that were fed, by the right on which each "
+        "was given, and by the kind of source. PD: public domain. ECL: extended collective licence.</p>\n",
         err));
     CPH_TRY(shares(b, t, false, a, err));
     CPH_TRY(shares(b, t, true, a, err));
-    CPH_TRY(cph_buf_z(b, "<h2>What the corpus gave and refused</h2>\n", err));
+    CPH_TRY(cph_buf_z(b, "<h2>What the corpus gave and refused</h2>\n<p>Words here are counted before cleaning.</p>\n", err));
     CPH_TRY(tally(b, cph_json_get(identity, "tally"), err));
     CPH_TRY(cph_buf_z(b, "<h2>Permitted for</h2>\n", err));
-    CPH_TRY(members(b, cph_json_get(identity, "policy"), false, err));
+    CPH_TRY(members(b, cph_json_get(identity, "policy"), err));
     CPH_TRY(cph_buf_z(b, "<h2>Made from</h2>\n", err));
     CPH_TRY(parents(b, cph_json_get(identity, "parents"), err));
     CPH_TRY(cph_buf_z(b, "<h2>Options</h2>\n", err));
-    CPH_TRY(members(b, cph_json_get(identity, "options"), false, err));
+    CPH_TRY(members(b, cph_json_get(identity, "options"), err));
     return cph_buf_z(b, "</body>\n</html>\n", err);
 }
 

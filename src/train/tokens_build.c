@@ -51,7 +51,7 @@ typedef struct build {
     cph_arena texts, keep;
     job *jobs;
     uint32_t n_jobs;
-    names classes, sources;
+    names classes, sources, languages;
     leaf_under_way under_way;
     cph_set_tree *tree;
     cph_tokwrite write;
@@ -72,7 +72,7 @@ static cph_status number_of(names *l, cph_str name, cph_arena *keep, uint32_t *o
             return CPH_OK;
         }
     if (l->n == MAX_NAMES)
-        return cph_fail(err, CPH_NOMEM, "more than %u rights classes or sources", MAX_NAMES);
+        return cph_fail(err, CPH_NOMEM, "more than %u rights classes, sources or languages", MAX_NAMES);
     if (l->n == l->cap) {
         void *p = l->at;
         CPH_TRY(cph_realloc(&p, (l->cap + 64) * sizeof *l->at, err));
@@ -119,11 +119,13 @@ static cph_status add_to_leaf(build *b, const cph_doc *d, cph_err *err)
 
 static cph_status take(build *b, const cph_doc *d, cph_err *err)
 {
+    uint32_t language;
     job *j = &b->jobs[b->n_jobs];
     if (!d->n_works) return cph_fail(err, CPH_DATA, "%.*s: belongs to no work", CPH_FMT(d->id));
     j->doc = (cph_token_doc){.part = d->part, .wkey = d->wkeys[0], .dkey = d->dkey};
     CPH_TRY(number_of(&b->classes, d->basis, &b->keep, &j->doc.class_id, err));
     CPH_TRY(number_of(&b->sources, d->source, &b->keep, &j->doc.source_id, err));
+    if (d->lang.n) CPH_TRY(number_of(&b->languages, d->lang, &b->keep, &language, err));
     CPH_TRY(cph_arena_str(&b->texts, &j->text, d->text, err));
     CPH_TRY(add_to_leaf(b, d, err));
     b->n_jobs++;
@@ -238,6 +240,7 @@ static cph_status seal(build *b, const char *dir, cph_digest *digest, cph_err *e
                           .corpus_path = b->opts->corpus, .tokenizer_path = b->opts->tokenizer,
                           .classes = b->classes.at, .n_classes = b->classes.n,
                           .sources = b->sources.at, .n_sources = b->sources.n,
+                          .languages = b->languages.at, .n_languages = b->languages.n,
                           .vocab = cph_tokenizer_vocab_size(b->tokenizer),
                           .n_revoked = cph_reader_n_revoked(b->reader),
                           .set_root = cph_set_tree_root(b->tree), .set_size = cph_set_tree_n(b->tree),
@@ -272,6 +275,7 @@ static void release(build *b)
     cph_free(b->encoders);
     cph_free(b->classes.at);
     cph_free(b->sources.at);
+    cph_free(b->languages.at);
     cph_buf_release(&b->under_way.wkeys);
     cph_set_tree_close(b->tree);
     cph_reader_close(b->reader);

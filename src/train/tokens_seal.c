@@ -43,6 +43,14 @@ static cph_status set_revocations(cph_json *identity, cph_arena *a, const cph_to
     return cph_identity_option(identity, a, "revocations", CPH_STR("none"), err);
 }
 
+/* Under whose rules it was decided: a model's card says so where these were the sample's (RR-009). */
+static cph_status set_rulebase(cph_json *identity, cph_arena *a, const cph_manifest *corpus, cph_err *err)
+{
+    if (!corpus) return CPH_OK;
+    cph_str name = cph_json_get_str(cph_json_get(cph_manifest_identity(corpus), "options"), "rulebase");
+    return name.n ? cph_identity_option(identity, a, "rulebase", name, err) : CPH_OK;
+}
+
 static cph_status set_roots(cph_json *identity, cph_arena *a, const cph_tokens_facts *f, cph_err *err)
 {
     cph_digest root;
@@ -65,6 +73,8 @@ static cph_status fill_identity(cph_json *identity, cph_arena *a, const cph_tokw
     CPH_TRY(cph_identity_inherit(identity, a, f->corpus_manifest, "tally", err));
     CPH_TRY(set_names(identity, a, "classes", f->classes, f->n_classes, err));
     CPH_TRY(set_names(identity, a, "sources", f->sources, f->n_sources, err));
+    CPH_TRY(set_names(identity, a, "languages", f->languages, f->n_languages, err));
+    CPH_TRY(set_rulebase(identity, a, f->corpus_manifest, err));
     CPH_TRY(set_roots(identity, a, f, err));
     CPH_TRY(cph_identity_count(identity, a, "tokens", w->all_tokens, err));
     CPH_TRY(cph_identity_count(identity, a, "records", w->all_docs, err));

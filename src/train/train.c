@@ -263,8 +263,10 @@ static cph_status seal_result(cph_trainer *t, cph_digest *digest, cph_err *err)
     cph_outdir dir;
     CPH_TRY(cph_outdir_begin(&dir, t->o.out, false, err));
     cph_status s = cph_model_files(t, dir.path, err);
-    if (s == CPH_OK) s = cph_train_card(t, dir.path, err);
     if (s == CPH_OK) s = cph_train_report(t, dir.path, err);
+    /* The card tells the name, which no document moves; then the manifest has to list the card. */
+    if (s == CPH_OK) s = cph_model_seal(t, dir.path, digest, err);
+    if (s == CPH_OK) s = cph_train_card(t, digest, dir.path, err);
     if (s == CPH_OK) s = cph_model_seal(t, dir.path, digest, err);
     if (s == CPH_OK) s = cph_outdir_commit(&dir, err);
     cph_outdir_abort(&dir);

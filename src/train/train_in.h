@@ -62,8 +62,8 @@ typedef struct cph_tokens_facts {
     const cph_policy *policy;            /* NULL: the corpus's */
     const char *revocations_digest;      /* hex, or NULL: none */
     const char *corpus_path, *tokenizer_path;
-    const cph_str *classes, *sources;
-    size_t n_classes, n_sources;
+    const cph_str *classes, *sources, *languages;
+    size_t n_classes, n_sources, n_languages;
     uint32_t vocab;
     uint64_t n_revoked;
     cph_digest set_root;
@@ -157,7 +157,8 @@ cph_status cph_checkpoint_resume(cph_trainer *t, cph_err *err) CPH_MUST_USE;
 cph_digest cph_state_digest(const cph_trainer *t);
 
 /* card.c, report.c, curve.c: for people; never part of identity. */
-cph_status cph_train_card(const cph_trainer *t, const char *dir, cph_err *err) CPH_MUST_USE;
+cph_status cph_train_card(const cph_trainer *t, const cph_digest *name, const char *dir,
+                          cph_err *err) CPH_MUST_USE;
 cph_status cph_train_report(const cph_trainer *t, const char *dir, cph_err *err) CPH_MUST_USE;
 
 /* A curve as inline SVG with axes; points come in ascending x. */
@@ -181,5 +182,14 @@ typedef struct cph_share {
 } cph_share;
 cph_status cph_shares_of(const cph_trainer *t, bool by_source, cph_arena *a, cph_share **out, size_t *n,
                          cph_err *err) CPH_MUST_USE;
+
+/* One row of the tally that the corpus gave, in words (RR ids stay beside them). */
+typedef struct cph_told_row {
+    cph_str rule;
+    const char *decision, *why;
+    uint64_t counts[3]; /* works, documents, words */
+} cph_told_row;
+cph_told_row cph_told_row_of(const cph_json *row);
+bool cph_train_is_sample(const cph_trainer *t); /* decided under the sample rule base (RR-009) */
 
 #endif

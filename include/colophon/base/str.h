@@ -89,6 +89,7 @@ CPH_API size_t cph_utf8_count(cph_str valid); /* characters */
 CPH_API size_t cph_format_double(double x, char out[32]);
 CPH_API size_t cph_format_float(float x, char out[32]);
 /* "1.5 GiB", "512 B"; "3 min 20 s". For people only. */
+CPH_API size_t cph_format_count(uint64_t n, char out[32]); /* "1,234,567" */
 CPH_API size_t cph_format_bytes(uint64_t n, char out[32]);
 CPH_API size_t cph_format_seconds(double s, char out[32]);
 
