@@ -94,8 +94,9 @@ static void print_summary(cli *c, const cph_build_opts *o, const cph_build_repor
               hex);
     print_tally(c, r);
     if (r->works_refused)
-        cli_print(c, "  why, for each work: colophon rights show %s --for %s --as-of %s%s%s --rulebase %s\n", o->collection,
-                  cph_purpose_text(o->policy.purpose), as_of, release[0] ? " --release " : "", release, o->rulebase);
+        cli_print(c, "  why, for each work: colophon rights show %s --for %s --as-of %s%s%s --rulebase %s\n",
+                  o->collection, cph_purpose_text(o->policy.purpose), as_of, release[0] ? " --release " : "",
+                  release, o->rulebase);
     if (!r->written) return;
     uint64_t over_page = r->hyphens.pairs_cross_page + r->hyphens.signs_cross_page;
     cph_format_count(r->records, records);
@@ -104,11 +105,11 @@ static void print_summary(cli *c, const cph_build_opts *o, const cph_build_repor
     cph_format_count(r->hyphens.pairs_same_page + r->hyphens.signs_same_page + over_page, same);
     cph_format_count(over_page, over);
     cph_digest_hex(&r->digest, hex);
-    cli_print(c, "%s: %s record%s, %s words of %s work%s; broken words joined: %s, of these over a page: %s\n",
-              o->out, records, r->records == 1 ? "" : "s", words, works, r->works == 1 ? "" : "s", same, over);
+    cli_print(c, "%s: %s record%s, %s words of %s work%s; broken words joined: %s, over a page: %s\n", o->out,
+              records, r->records == 1 ? "" : "s", words, works, r->works == 1 ? "" : "s", same, over);
     if (r->dropped_documents + r->dropped_paragraphs + r->empty_documents)
         cli_print(
-            c, "left out: documents as exact copies %llu, paragraphs as exact copies %llu, documents without text %llu\n",
+            c, "left out: exact copies of documents %llu, of paragraphs %llu; documents without text %llu\n",
             (unsigned long long)r->dropped_documents, (unsigned long long)r->dropped_paragraphs,
             (unsigned long long)r->empty_documents);
     cli_print(c, "corpus %s\n", hex);

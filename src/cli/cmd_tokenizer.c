@@ -116,7 +116,8 @@ static cph_status each_line(cli *c, cph_status (*each)(void *ctx, cph_str line, 
         CPH_TRY(cph_lines_open(&lines, cli_n_args(c) > 1 ? cli_arg(c, i) : "/dev/stdin", MAX_LINE, err));
         while ((s = cph_lines_next(lines, &line, err)) == CPH_OK) {
             s = each(ctx, line, err);
-            if (s == CPH_DATA) (void)cph_err_prefix(err, "%s", cli_n_args(c) > 1 ? cli_arg(c, i) : "standard input");
+            if (s == CPH_DATA)
+                (void)cph_err_prefix(err, "%s", cli_n_args(c) > 1 ? cli_arg(c, i) : "standard input");
             if (s != CPH_OK) break;
         }
         cph_lines_close(lines);

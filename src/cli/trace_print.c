@@ -45,7 +45,8 @@ static void place(cli *c, const cph_place_found *p)
 void cli_trace_prose(cli *c, const cph_traced *t, uint32_t n_tokens)
 {
     if (t->n_spans == 0) {
-        cli_print(c, "trace: no span of this text stands in the training text\n");
+        cli_print(c, "trace: no span of %s tokens or more stands word for word in the training text\n",
+                  cli_str(c, "trace-min"));
         return;
     }
     cli_print(c, "trace: %u of %u tokens of this text stand word for word in the training text\n", t->covered, n_tokens);

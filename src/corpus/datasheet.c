@@ -65,14 +65,18 @@ static cph_status put_head(cph_buf *b, const cph_build_opts *o, const cph_build_
     CPH_TRY(counted(b, r->works, "work.\n\n", "works.\n\n", err));
     CPH_TRY(cph_buf_printf(
         b, err,
-        "Given for the purpose **%s**, tier %s, actor %s, country %s, commercial use: %s, as of %s%s%s. Another\n"
-        "purpose, a wider tier or another country needs another corpus: a reader refuses to open this one for it.\n\n",
+        "Given for the purpose **%s**, tier %s, actor %s, country %s, commercial use: %s, as of "
+        "%s%s%s. Another\n"
+        "purpose, a wider tier or another country needs another corpus: a reader refuses to open this "
+        "one for it.\n\n",
         cph_purpose_text(o->policy.purpose), cph_tier_text(o->policy.tier), cph_actor_text(o->policy.actor),
         o->policy.forum, cph_commercial_text(o->policy.commercial), as_of,
         o->policy.release ? ", day of release " : "", o->policy.release ? release : ""));
     return cph_buf_printf(b, err,
-                          "Source: collection snapshot `%s`.\n`colophon verify DIR` checks every byte, `colophon show "
-                          "DIR` tells what it was made from,\n`colophon prove DIR --absent URN` proves that a work is not "
+                          "Source: collection snapshot `%s`.\n`colophon verify DIR` checks every byte, "
+                          "`colophon show "
+                          "DIR` tells what it was made from,\n`colophon prove DIR --absent URN` proves "
+                          "that a work is not "
                           "in. Its name is the digest in `colophon.json`.\n\n",
                           hex);
 }
@@ -95,8 +99,10 @@ static cph_status put_tally(cph_buf *b, const cph_build_report *r, cph_err *err)
         CPH_TRY(cph_buf_printf(b, err, " %.*s |\n", CPH_FMT(t->sentence)));
     }
     return cph_buf_z(b,
-                     "\nWords here are the tokens of the pages, before cleaning. What nobody has determined is treated as "
-                     "in\ncopyright (RR-002). `colophon rights explain COLLECTION URN` tells the reason for one work.\n\n",
+                     "\nWords here are the tokens of the pages, before cleaning. What nobody has "
+                     "determined is treated as "
+                     "in\ncopyright (RR-002). `colophon rights explain COLLECTION URN` tells the "
+                     "reason for one work.\n\n",
                      err);
 }
 
@@ -119,8 +125,10 @@ static cph_status put_content(cph_buf *b, const cph_stats *s, cph_err *err)
         CPH_TRY(cell(b, row->basis, err));
         CPH_TRY(numbers(b, n, 4, err));
     }
-    return cph_buf_z(b, "\nThe same as data: `stats.csv`. PD: public domain. ECL: extended collective licence. Languages "
-                     "and types are\nthose that the catalogue states; nobody has read the texts to check them.\n\n",
+    return cph_buf_z(b, "\nThe same as data: `stats.csv`. PD: public domain. ECL: extended collective "
+                        "licence. Languages "
+                     "and types are\nthose that the catalogue states; nobody has read the texts to "
+                     "check them.\n\n",
                      err);
 }
 
@@ -137,10 +145,13 @@ static cph_status put_made(cph_buf *b, const cph_build_report *r, cph_err *err)
         "- Of %llu strings on the pages %llu became words, %llu were second halves, %llu were dropped under "
         "a role, %llu were empty.\n"
         "- Left out: %llu documents and %llu paragraphs as exact copies, %llu documents without text.\n"
-        "- Nobody corrected the OCR. Near copies, personal data in permitted works and the views of their time are in.\n\n"
+        "- Nobody corrected the OCR. Near copies, personal data in permitted works and the views of "
+        "their time are in.\n\n"
         "## What it must not be used for\n\n"
-        "- Anything wider than what it was given for; publishing the texts, unless the purpose is `publish-corpus`.\n"
-        "- After a withdrawal, training without the list of revocations: what was withdrawn since is still in here, and\n"
+        "- Anything wider than what it was given for; publishing the texts, unless the purpose is "
+        "`publish-corpus`.\n"
+        "- After a withdrawal, training without the list of revocations: what was withdrawn since is "
+        "still in here, and\n"
         "  a reader asks for the list.\n\n"
         "## Files\n\n"
         "- `shard-*.jsonl.zst`: one JSON object a line (`id text lang type date rights src`). `zstd -dc` "

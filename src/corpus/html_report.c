@@ -75,10 +75,11 @@ static cph_status put_head(cph_buf *b, const cph_build_opts *o, const cph_build_
         b, err,
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
         "content=\"width=device-width,initial-scale=1\"><title>A corpus for %s</title><style>%s</style>"
-        "<h1>A corpus for %s</h1><p class=soft>Tier %s, actor %s, country %s, commercial use: %s, as of %s%s%s.</p>",
+        "<h1>A corpus for %s</h1><p class=soft>Tier %s, actor %s, country %s, commercial use: %s, as "
+        "of %s%s%s.</p>",
         cph_purpose_text(o->policy.purpose), style, cph_purpose_text(o->policy.purpose),
         cph_tier_text(o->policy.tier), cph_actor_text(o->policy.actor), o->policy.forum,
-        cph_commercial_text(o->policy.commercial), as_of, o->policy.release ? ", day of release " : "", release));
+        cph_commercial_text(o->policy.commercial), as_of, release[0] ? ", day of release " : "", release));
     if (cph_rulebase_is_sample(rules))
         CPH_TRY(cph_buf_z(
             b,
@@ -92,7 +93,8 @@ static cph_status put_head(cph_buf *b, const cph_build_opts *o, const cph_build_
     CPH_TRY(figure(b, r->characters, "characters", err));
     CPH_TRY(figure(b, r->works_refused, "works kept out", err));
     return cph_buf_printf(b, err, "</div><p class=soft>From the collection snapshot <code>%s</code>. "
-                          "<code>colophon.json</code> beside this page seals all of it; <code>colophon verify</code> "
+                          "<code>colophon.json</code> beside this page seals all of it; <code>colophon "
+                          "verify</code> "
                           "checks it.</p>",
                           hex);
 }
@@ -101,7 +103,8 @@ static cph_status put_tally(cph_buf *b, const cph_build_report *r, cph_err *err)
 {
     CPH_TRY(cph_buf_z(
         b,
-        "<h2>Which works were let in, and why not the others</h2><div class=wide><table><tr><th>decision<th>rule"
+        "<h2>Which works were let in, and why not the others</h2><div "
+        "class=wide><table><tr><th>decision<th>rule"
         "<th>because<th class=n>works<th class=n>documents<th class=n>words</tr>",
         err));
     for (size_t i = 0; i < r->n_tally; i++) {
@@ -132,8 +135,10 @@ static cph_status put_content(cph_buf *b, const cph_stats *s, cph_err *err)
 {
     CPH_TRY(cph_buf_z(
         b,
-        "<h2>What the corpus holds</h2><p class=soft>PD: public domain. ECL: extended collective licence. Languages "
-        "and types as the catalogue states them.</p><div class=wide><table><tr><th>language<th>decade<th>type<th>right"
+        "<h2>What the corpus holds</h2><p class=soft>PD: public domain. ECL: extended collective "
+        "licence. Languages "
+        "and types as the catalogue states them.</p><div "
+        "class=wide><table><tr><th>language<th>decade<th>type<th>right"
         "<th class=n>records<th class=n>documents<th class=n>words<th class=n>characters</tr>",
         err));
     for (size_t i = 0; i < s->n; i++) {

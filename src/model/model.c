@@ -87,7 +87,7 @@ static cph_status open_dir(cph_model *m, const char *dir, cph_err *err)
     CPH_TRY(cph_path_join(path, dir, "config.json", err));
     if (cph_file_kind_of(path) == CPH_FILE_NONE) {
         cph_fail(err, CPH_IO, "%s: no model there (no config.json)", dir);
-        (void)cph_hint(err, "colophon train gpt2 makes a model; a Hugging Face directory of a GPT-2 is one, too");
+        (void)cph_hint(err, "colophon train gpt2 makes one; a Hugging Face directory of a GPT-2 is one, too");
         return CPH_IO;
     }
     CPH_TRY(cph_json_read(&config, &m->arena, path, (uint64_t)16 << 20, err));

@@ -349,7 +349,7 @@ static cph_status lead_on(const char *kind, cph_err *err)
     return cph_hint(err, "a corpus, tokenizer, token set, model, trace index or snapshot is wanted");
 }
 
-/* What a collection holds besides is the collection room's; its name is enough to tell somebody what it is. */
+/* The inside of a collection is its own room's; the name of its file is enough to say what this is. */
 static bool is_collection(const char *path)
 {
     char db[CPH_PATH_MAX];

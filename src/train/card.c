@@ -63,7 +63,8 @@ static cph_status licence(cph_buf *b, const cph_trainer *t, cph_err *err)
     if (!name.n) CPH_TRY(cph_buf_z(b, "none-stated", err));
     for (size_t i = 0; i < name.n; i++) {
         char c = name.p[i];
-        bool upper = c >= 'A' && c <= 'Z', keeps = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.';
+        bool upper = c >= 'A' && c <= 'Z';
+        bool keeps = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.';
         CPH_TRY(cph_buf_char(b, upper ? (char)(c - 'A' + 'a') : keeps ? c : '-', err));
     }
     return cph_buf_z(b, "\nlicense_link: README.md\n", err);
@@ -87,7 +88,8 @@ static cph_status front(cph_buf *b, const cph_trainer *t, cph_err *err)
         CPH_TRY(cph_buf_printf(b, err, "%s- %.*s\n", any ? "" : "language:\n", CPH_FMT(v->str)));
         any = true;
     }
-    return cph_buf_printf(b, err, "library_name: transformers\npipeline_tag: text-generation\ntags:\n- %s\n- colophon\n---\n\n",
+    return cph_buf_printf(b, err, "library_name: transformers\npipeline_tag: text-generation\ntags:\n- "
+                                  "%s\n- colophon\n---\n\n",
                           cph_model_family(t->model));
 }
 
@@ -100,24 +102,30 @@ static cph_status opening(cph_buf *b, const cph_trainer *t, const cph_digest *na
     CPH_TRY(cph_buf_z(b, "# ", err));
     CPH_TRY(plain(b, cph_path_base(cph_str_of(t->o.out)), err));
     CPH_TRY(cph_buf_printf(b, err,
-                           "\n\nA %s language model of a library's texts, trained with Colophon. Which works it "
+                           "\n\nA %s language model of a library's texts, trained with Colophon. Which "
+                           "works it "
                            "read, and under\nwhich right, is sealed in `colophon.json`.\n\n",
                            cph_model_family(t->model)));
     if (cph_train_is_sample(t))
         CPH_TRY(cph_buf_z(b,
-                          "> Made under the *sample* rule base: its decisions hold for invented works only and are no "
+                          "> Made under the *sample* rule base: its decisions hold for invented works "
+                          "only and are no "
                           "legal opinion (RR-009).\n\n",
                           err));
     if (t->has_base && !t->base_sealed)
         CPH_TRY(cph_buf_z(b,
-                          "> **Part of this model is of unknown origin**: it was trained further from a model that has "
+                          "> **Part of this model is of unknown origin**: it was trained further from "
+                          "a model that has "
                           "no colophon.\n\n",
                           err));
     return cph_buf_printf(b, err,
                           "Its name, the digest of what it is:\n\n```\n%s\n```\n\n"
-                          "`colophon verify DIR` recomputes it from every byte of this directory, `colophon show DIR` "
-                          "shows what it was\nmade from, and `colophon prove DIR --absent URN` proves that a work is "
-                          "not in. Compare the digest with the one\nthat whoever published the model names elsewhere.\n\n",
+                          "`colophon verify DIR` recomputes it from every byte of this directory, "
+                          "`colophon show DIR` "
+                          "shows what it was\nmade from, and `colophon prove DIR --absent URN` proves "
+                          "that a work is "
+                          "not in. Compare the digest with the one\nthat whoever published the model "
+                          "names elsewhere.\n\n",
                           hex);
 }
 
@@ -127,7 +135,8 @@ static cph_status by_right(cph_buf *b, const cph_trainer *t, cph_arena *a, cph_e
     size_t n;
     CPH_TRY(cph_shares_of(t, false, a, &s, &n, err));
     CPH_TRY(cph_buf_z(b,
-                      "## What it was made from\n\nWhat it read, by the right on which each document was given; tokens "
+                      "## What it was made from\n\nWhat it read, by the right on which each document "
+                      "was given; tokens "
                       "count each time that they were read:\n\n"
                       "| right | documents | tokens read |\n|---|---:|---:|\n",
                       err));
@@ -140,7 +149,8 @@ static cph_status by_right(cph_buf *b, const cph_trainer *t, cph_arena *a, cph_e
         CPH_TRY(count(b, s[i].tokens, err));
         CPH_TRY(cph_buf_z(b, " |\n", err));
     }
-    return cph_buf_z(b, "\nPD: public domain. ECL: extended collective licence. LIC: licence or contract.\n\n", err);
+    return cph_buf_z(b, "\nPD: public domain. ECL: extended collective licence. LIC: licence or "
+                        "contract.\n\n", err);
 }
 
 static cph_status tally(cph_buf *b, const cph_trainer *t, cph_err *err)
@@ -148,7 +158,8 @@ static cph_status tally(cph_buf *b, const cph_trainer *t, cph_err *err)
     const cph_json *list = cph_json_get(identity_of(t), "tally");
     if (!list || !list->n) return CPH_OK;
     CPH_TRY(cph_buf_z(b,
-                      "What was asked for and what was refused, when the corpus was built (words: before cleaning):\n\n"
+                      "What was asked for and what was refused, when the corpus was built (words: "
+                      "before cleaning):\n\n"
                       "| rule | decision | works | documents | words | why |\n|---|---|---:|---:|---:|---|\n",
                       err));
     for (const cph_json *v = list->first; v; v = v->next) {
@@ -196,18 +207,24 @@ static cph_status uses(cph_buf *b, const cph_trainer *t, cph_err *err)
     CPH_TRY(named(b, ", as of ", identity, "as_of", err));
     CPH_TRY(named(b, ", day of release ", policy, "release", err));
     CPH_TRY(cph_buf_z(b, cph_json_get(identity, "no_revocations")
-                             ? ".\nNo list of revocations was given: what was withdrawn since the corpus was sealed is "
+                             ? ".\nNo list of revocations was given: what was withdrawn since the "
+                               "corpus was sealed is "
                                "still in.\n"
-                             : ".\nWhat the list of revocations named was left out; its digest is in the token set.\n",
+                             : ".\nWhat the list of revocations named was left out; its digest is in "
+                               "the token set.\n",
                       err));
     CPH_TRY(cph_buf_z(b, "\n## What it must not be used for\n\n", err));
-    CPH_TRY(cph_buf_z(b, "- Anything wider than that: another purpose, a wider circle, another country. That needs "
+    CPH_TRY(cph_buf_z(b, "- Anything wider than that: another purpose, a wider circle, another "
+                         "country. That needs "
                          "another corpus and another training.\n", err));
-    if (!release) CPH_TRY(cph_buf_z(b, "- A release: the weights must not leave the circle named above.\n", err));
+    if (!release) CPH_TRY(cph_buf_z(b, "- A release: the weights must not leave the circle named "
+                                       "above.\n", err));
     return cph_buf_z(b,
-                     "- A source of facts. It continues texts, of which some are old and were read by a machine: it "
+                     "- A source of facts. It continues texts, of which some are old and were read by "
+                     "a machine: it "
                      "repeats their errors\n  and the views of their time, and it invents.\n"
-                     "- Texts as one's own without a look: it may repeat what it read word for word. `colophon generate "
+                     "- Texts as one's own without a look: it may repeat what it read word for word. "
+                     "`colophon generate "
                      "--trace INDEX`\n  names the pages.\n"
                      "- Decisions about people.\n\n",
                      err);
@@ -221,14 +238,16 @@ static cph_status facts(cph_buf *b, const cph_trainer *t, cph_err *err)
     CPH_TRY(count(b, n, err));
     CPH_TRY(cph_buf_z(b, " |\n| vocabulary, entries | ", err));
     CPH_TRY(count(b, cph_model_vocab_size(t->model), err));
-    CPH_TRY(cph_buf_printf(b, err, " |\n| positions, tokens | %u |\n| steps | ", cph_model_max_positions(t->model)));
+    CPH_TRY(cph_buf_printf(b, err, " |\n| positions, tokens | %u |\n| steps | ",
+                           cph_model_max_positions(t->model)));
     CPH_TRY(count(b, t->at.step, err));
     CPH_TRY(cph_buf_z(b, " |\n", err));
     CPH_TRY(cph_buf_z(b, "| tokens read, repeats included | ", err));
     CPH_TRY(count(b, t->at.tokens, err));
     CPH_TRY(cph_buf_printf(b, err, " |\n| loss of the last step, nats per token | %.4f |\n", t->at.loss));
     if (t->at.held_out_loss >= 0)
-        CPH_TRY(cph_buf_printf(b, err, "| loss on works held out, nats per token | %.4f |\n", t->at.held_out_loss));
+        CPH_TRY(cph_buf_printf(b, err, "| loss on works held out, nats per token | %.4f "
+                                       "|\n", t->at.held_out_loss));
     else
         CPH_TRY(cph_buf_z(b, "| loss on works held out | not measured |\n", err));
     return cph_buf_printf(b, err,

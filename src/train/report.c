@@ -16,8 +16,10 @@
 
 static const char head[] =
     "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>Training report</title>\n<style>\n"
-    ":root{color-scheme:light dark;--ink:#222;--paper:#fff;--soft:#5c5c5c;--line:#ddd;--curve:#1f6feb;--dot:#d1242f}\n"
+    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>Training "
+    "report</title>\n<style>\n"
+    ":root{color-scheme:light "
+    "dark;--ink:#222;--paper:#fff;--soft:#5c5c5c;--line:#ddd;--curve:#1f6feb;--dot:#d1242f}\n"
     "@media(prefers-color-scheme:dark){:root{--ink:#e6e6e6;--paper:#161616;--soft:#aaa;--line:#3a3a3a;"
     "--curve:#6ea8fe;--dot:#ff7b72}}\n"
     "body{font:1rem/1.5 system-ui,sans-serif;max-width:56rem;margin:0 auto;padding:2rem 1rem 4rem;"
@@ -25,9 +27,11 @@ static const char head[] =
     "h1{font-size:1.6rem;line-height:1.2;overflow-wrap:anywhere}h2{font-size:1.15rem;margin:2.2rem 0 .5rem}\n"
     "p{margin:.5rem 0;max-width:44rem}.note{border-left:3px solid var(--dot);padding-left:.9rem}\n"
     ".wide{overflow-x:auto;margin:.6rem 0 1.4rem}table{border-collapse:collapse;min-width:min(24rem,100%)}\n"
-    ".full{width:100%}td,th{text-align:left;padding:.25rem 1.5rem .25rem 0;border-bottom:1px solid var(--line);"
+    ".full{width:100%}td,th{text-align:left;padding:.25rem 1.5rem .25rem 0;border-bottom:1px solid "
+    "var(--line);"
     "vertical-align:top}th{color:var(--soft);font-weight:normal}\n"
-    ".r{white-space:nowrap}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}code{font-size:.85em;overflow-wrap:anywhere}\n"
+    ".r{white-space:nowrap}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}"
+    "code{font-size:.85em;overflow-wrap:anywhere}\n"
     "svg{width:100%;min-width:34rem;height:auto}svg text{font:12px system-ui,sans-serif;fill:var(--soft)}"
     "svg .title{font-size:14px;fill:var(--ink)}\n"
     "svg .grid{stroke:var(--line)}svg polyline{fill:none;stroke:var(--curve);stroke-width:1.6}"
@@ -107,7 +111,8 @@ static cph_status curves(cph_buf *b, const cph_trainer *t, cph_err *err)
                       (const cph_point *)(const void *)p.loss.p, p.loss.n / sizeof(cph_point),
                       (const cph_point *)(const void *)p.held_out.p, p.held_out.n / sizeof(cph_point)};
     cph_curve lr = {
-        "Learning rate of each step", "learning rate", (const cph_point *)(const void *)p.lr.p, p.lr.n / sizeof(cph_point), NULL, 0};
+        "Learning rate of each step", "learning rate", (const cph_point *)(const void *)p.lr.p,
+        p.lr.n / sizeof(cph_point), NULL, 0};
     if (!loss.n_dots) loss.title = "Loss of each step";
     if (s == CPH_OK) s = cph_buf_z(b, "<div class=\"wide\">\n", err);
     if (s == CPH_OK) s = cph_curve_svg(b, &loss, err);
@@ -132,7 +137,8 @@ static cph_status row(cph_buf *b, cph_str name, cph_str value, bool code, cph_er
 
 static cph_status open_table(cph_buf *b, const char *heads, cph_err *err)
 {
-    return cph_buf_printf(b, err, "<div class=\"wide\"><table%s>\n%s", heads[0] ? " class=\"full\"" : "", heads);
+    return cph_buf_printf(b, err, "<div class=\"wide\"><table%s>\n%s",
+                          heads[0] ? " class=\"full\"" : "", heads);
 }
 
 static cph_status close_table(cph_buf *b, cph_err *err) { return cph_buf_z(b, "</table></div>\n", err); }
@@ -229,12 +235,14 @@ static cph_status body(cph_buf *b, const cph_trainer *t, const cph_json *identit
     CPH_TRY(cph_html(b, name, err));
     CPH_TRY(cph_buf_z(
         b,
-        "</h1>\n<p>How this copy of the model came about. What it is stands in <code>colophon.json</code>, which "
+        "</h1>\n<p>How this copy of the model came about. What it is stands in "
+        "<code>colophon.json</code>, which "
         "<code>colophon verify</code> checks.</p>\n",
         err));
     if (cph_train_is_sample(t))
         CPH_TRY(cph_buf_z(b,
-                          "<p class=\"note\">Made under the <em>sample</em> rule base: its decisions hold for invented "
+                          "<p class=\"note\">Made under the <em>sample</em> rule base: its decisions "
+                          "hold for invented "
                           "works only (RR-009).</p>\n",
                           err));
     CPH_TRY(summary(b, t, err));
@@ -247,7 +255,8 @@ static cph_status body(cph_buf *b, const cph_trainer *t, const cph_json *identit
         err));
     CPH_TRY(shares(b, t, false, a, err));
     CPH_TRY(shares(b, t, true, a, err));
-    CPH_TRY(cph_buf_z(b, "<h2>What the corpus gave and refused</h2>\n<p>Words here are counted before cleaning.</p>\n", err));
+    CPH_TRY(cph_buf_z(b, "<h2>What the corpus gave and refused</h2>\n<p>Words here are counted before "
+                         "cleaning.</p>\n", err));
     CPH_TRY(tally(b, cph_json_get(identity, "tally"), err));
     CPH_TRY(cph_buf_z(b, "<h2>Permitted for</h2>\n", err));
     CPH_TRY(members(b, cph_json_get(identity, "policy"), err));

@@ -13,7 +13,7 @@
 
 #define TRAP_MANIFEST "this speaks of the sealed lists of works, not of the weights: the run was not replayed"
 #define TRAP_URN                                                                                             \
-    "this speaks of this URN: another edition or a quotation is another question; "                               \
+    "this speaks of this URN: another edition or a quotation is another question; "                          \
     "no content report goes with it"
 
 static cph_status add_notes(cph_json *file, cph_arena *a, cph_err *err)
@@ -93,7 +93,8 @@ static cph_status say_all(cph_buf *b, const cph_proof *proofs, size_t n, cph_err
                            is_absence(proofs) ? "out:" : "in: ", CPH_FMT(target_of(proofs))));
     if (is_absence(proofs))
         CPH_TRY(cph_buf_z(b,
-                          "  None of the lists of works below has an entry for it. Each is sorted and sealed; where "
+                          "  None of the lists of works below has an entry for it. Each is sorted and "
+                          "sealed; where "
                           "the entry\n  would stand, there is none.\n",
                           err));
     else

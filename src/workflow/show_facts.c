@@ -165,8 +165,9 @@ static cph_status tally(const line *l, const cph_show_node *n, const cph_show_no
         static const char *const told[] = {"refused", "ask", "given"}; /* as a build tells it */
         cph_answer answer = answer_of(cph_json_get_str(r, "decision"));
         cph_str rule = cph_json_get_str(r, "rule");
-        CPH_TRY(cph_buf_printf(l->b, err, "%s%-7s %-6.*s %6s %-5s %6s %-9s %9s %-5s  %s\n", l->prefix, told[answer],
-                               CPH_FMT(rule), cph_figure_of(works).z, works == 1 ? "work" : "works",
+        CPH_TRY(cph_buf_printf(l->b, err, "%s%-7s %-6.*s %6s %-5s %6s %-9s %9s %-5s  %s\n", l->prefix,
+                               told[answer], CPH_FMT(rule), cph_figure_of(works).z,
+                               works == 1 ? "work" : "works",
                                cph_figure_of(documents).z, documents == 1 ? "document" : "documents",
                                cph_figure_of(words).z, words == 1 ? "word" : "words",
                                cph_rule_sentence(rule, answer)));

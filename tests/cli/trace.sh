@@ -17,7 +17,7 @@ says "words around a free work are shown" 'around it: .*\[\.\.\.\] , og han hadd
 says "a press article is named" 'trained on as ECL\(NO-PRESS\) - URN:NBN:no-colophon_sample_0006' trace "$press"
 says "words around a press article are not shown" 'may not be shown \(RR-156\)' trace "$press"
 says "what no free work has is counted" 'longest that no public-domain work has: [1-9]' trace "$press"
-says "a text that is nobody's" 'no span of this text' trace "Zebras quietly juxtapose vexing xylophones, whatever."
+says "a text that is nobody's" 'no span of 8 tokens or more' trace "Zebras quietly juxtapose vexing xylophones, whatever."
 trace "$free" --json | jq -e '.spans[0].places[0] | .shown and .basis == "PD" and .page and (.image_sha256 | length == 64)' >/dev/null && good || bad "the JSON lacks its members"
 image=$(trace "$free" --json | jq -r '.spans[0].places[0].image_sha256')
 found=$(find "$root/sample/collection/sample_0001" -type f ! -name '*.xml' -exec sha256sum {} + | grep -c "^$image")

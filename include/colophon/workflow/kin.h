@@ -36,7 +36,8 @@ CPH_API void cph_kin_close(cph_kin *k); /* NULL is fine */
 /* Opens the artefact at `path`, with the errors of cph_manifest_open. */
 CPH_API cph_status cph_kin_at(cph_kin *k, const char *path, cph_kin_place *out, cph_err *err) CPH_MUST_USE;
 /* The same for what somebody named: CPH_USAGE with a hint where nothing is sealed. */
-CPH_API cph_status cph_kin_wanted(cph_kin *k, const char *path, cph_kin_place *out, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_kin_wanted(cph_kin *k, const char *path, cph_kin_place *out,
+                                  cph_err *err) CPH_MUST_USE;
 /* The parent of `child`; CPH_NO when it is not reachable, or external. */
 CPH_API cph_status cph_kin_parent(cph_kin *k, const cph_kin_place *child, const cph_parent *parent,
                                   cph_kin_place *out, cph_err *err) CPH_MUST_USE;
