@@ -357,8 +357,8 @@ static cph_status json_file(finder *f, const char *dir, const entry *e, cph_err 
     bool rights = false;
     CPH_TRY(cph_side_rights(f, cph_str_of(dir), e->name, &rights, err));
     if (!rights) return emit_single(f, UNIT_JSONL, dir, e, err);
-    cph_log(CPH_INFO, "%s/%.*s: statements about rights; take them in with: colophon rights import", dir,
-            CPH_FMT(e->name));
+    cph_log(CPH_INFO, "%s/%.*s: statements about rights; take them in with: colophon rights import COLLECTION "
+            "%s/%.*s", dir, CPH_FMT(e->name), dir, CPH_FMT(e->name));
     return CPH_OK;
 }
 

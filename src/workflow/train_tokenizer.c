@@ -56,10 +56,23 @@ static cph_status name_corpus(job *j)
     return cph_run_path(j->run, &j->arena, "corpus", cph_str_of(j->o->corpus), j->err);
 }
 
+/* Pieces of words go on into models: texts that were given for reading and finding only are not learned from. */
+static cph_status check_purpose(const job *j, const cph_policy *p)
+{
+    if (p->purpose != CPH_PURPOSE_INGEST && p->purpose != CPH_PURPOSE_OCR && p->purpose != CPH_PURPOSE_SEARCH &&
+        p->purpose != CPH_PURPOSE_SNIPPET && p->purpose != CPH_PURPOSE_DISPLAY)
+        return CPH_OK;
+    cph_fail(j->err, CPH_RIGHTS, "%s: was permitted for %s, which is no training", j->o->corpus,
+             cph_purpose_text(p->purpose));
+    (void)cph_hint(j->err, "colophon build --for train-internal (or train-research, train-release-weights)");
+    return CPH_RIGHTS;
+}
+
 static cph_status read_corpus(job *j)
 {
     CPH_TRY(cph_corpus_open(&j->corpus, j->o->corpus, j->err));
     cph_policy policy = j->o->policy ? *j->o->policy : cph_corpus_policy(j->corpus);
+    CPH_TRY(check_purpose(j, &policy));
     CPH_TRY(cph_reader_open(&j->reader, j->corpus, &policy, (cph_part){0, 1}, j->o->revocations,
                             j->o->no_revocations, j->err));
     CPH_TRY(name_corpus(j));
