@@ -77,6 +77,7 @@ static bool is_language(cph_str s)
     return ok;
 }
 
+/* Languages in quotes: YAML takes a bare "no" for false. */
 static cph_status front(cph_buf *b, const cph_trainer *t, cph_err *err)
 {
     const cph_json *languages = cph_json_get(identity_of(t), "languages");
@@ -85,7 +86,7 @@ static cph_status front(cph_buf *b, const cph_trainer *t, cph_err *err)
     CPH_TRY(licence(b, t, err));
     for (const cph_json *v = languages ? languages->first : NULL; v; v = v->next) {
         if (!is_language(v->str)) continue;
-        CPH_TRY(cph_buf_printf(b, err, "%s- %.*s\n", any ? "" : "language:\n", CPH_FMT(v->str)));
+        CPH_TRY(cph_buf_printf(b, err, "%s- \"%.*s\"\n", any ? "" : "language:\n", CPH_FMT(v->str)));
         any = true;
     }
     return cph_buf_printf(b, err, "library_name: transformers\npipeline_tag: text-generation\ntags:\n- "
