@@ -34,8 +34,8 @@ typedef struct cph_train_tokenizer_opts {
 CPH_API void cph_train_tokenizer_opts_init(cph_train_tokenizer_opts *o);
 
 /* Learns and seals out_dir. digest and report may be NULL. */
-CPH_API cph_status cph_train_tokenizer(const cph_train_tokenizer_opts *o, const char *out_dir, cph_digest *digest,
-                                       cph_bpe_report *report, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_train_tokenizer(const cph_train_tokenizer_opts *o, const char *out_dir,
+                                       cph_digest *digest, cph_bpe_report *report, cph_err *err) CPH_MUST_USE;
 
 #ifdef __cplusplus
 }
