@@ -20,6 +20,9 @@ static const struct {
 #undef ROW
 };
 
+/* The status that this thread failed with last: what a hint answers where there is no err to ask. */
+static _Thread_local cph_status last_failed = CPH_BUG;
+
 static unsigned row(cph_status s)
 {
     return (unsigned)s < CPH_N_STATUSES ? (unsigned)s : CPH_BUG;
@@ -50,6 +53,7 @@ static void print_va(char *z, size_t size, const char *fmt, va_list args)
 
 cph_status cph_fail(cph_err *err, cph_status s, const char *fmt, ...)
 {
+    last_failed = s;
     if (!err) return s;
     /* The arguments may point into the message that is being replaced. */
     char text[sizeof err->what];
@@ -66,6 +70,7 @@ cph_status cph_fail(cph_err *err, cph_status s, const char *fmt, ...)
 cph_status cph_fail_errno(cph_err *err, const char *fmt, ...)
 {
     int e = errno;
+    last_failed = CPH_IO;
     if (!err) return CPH_IO;
     char text[sizeof err->what], reason[128];
     va_list args;
@@ -80,7 +85,7 @@ cph_status cph_fail_errno(cph_err *err, const char *fmt, ...)
 
 cph_status cph_hint(cph_err *err, const char *fmt, ...)
 {
-    if (!err) return CPH_BUG;
+    if (!err) return last_failed;
     va_list args;
     va_start(args, fmt);
     print_va(err->hint, sizeof err->hint, fmt, args);
@@ -90,7 +95,7 @@ cph_status cph_hint(cph_err *err, const char *fmt, ...)
 
 cph_status cph_err_prefix(cph_err *err, const char *fmt, ...)
 {
-    if (!err) return CPH_BUG;
+    if (!err) return last_failed;
     char text[sizeof err->what], prefix[256];
     va_list args;
     va_start(args, fmt);

@@ -183,6 +183,18 @@ static void a_message_is_cut_at_a_whole_character(void **state)
     }
 }
 
+static void a_hint_keeps_the_status_even_without_an_err(void **state)
+{
+    (void)state;
+    cph_err err = {0};
+    cph_fail(&err, CPH_DATA, "x");
+    assert_int_equal(cph_hint(&err, "y"), CPH_DATA);
+    cph_fail(NULL, CPH_RIGHTS, "x");
+    assert_int_equal(cph_hint(NULL, "y"), CPH_RIGHTS);
+    assert_int_equal(cph_err_prefix(NULL, "z"), CPH_RIGHTS);
+    assert_string_equal(err.hint, "y");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +208,7 @@ int main(void)
         cmocka_unit_test(a_buffer_stops_at_its_maximum_and_keeps_what_it_had),
         cmocka_unit_test(a_pool_runs_each_task_once_and_reports_the_first_failure),
         cmocka_unit_test(a_message_is_cut_at_a_whole_character),
+        cmocka_unit_test(a_hint_keeps_the_status_even_without_an_err),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
  * program, the HTTP code of the server and a sentence.
  *
  * Invariant  A function that fails leaves its outputs untouched.
- * Threads    A cph_err belongs to one caller; the functions have no state.
+ * Threads    A cph_err belongs to one caller; nothing but a thread's last status is kept.
  * Memory     No heap: a cph_err is a plain value.
  * Errors     Writing a message cannot fail; a long one is cut at a character.
  */
@@ -74,7 +74,8 @@ CPH_API cph_status cph_fail(cph_err *err, cph_status s, const char *fmt, ...) CP
 /* The same, with the system's own words for errno at the end. */
 CPH_API cph_status cph_fail_errno(cph_err *err, const char *fmt, ...) CPH_PRINTF(2, 3);
 
-/* Adds the hint to a message already written, and returns its status. */
+/* Adds the hint to a message already written, and returns its status (without an err: that of this
+ * thread's last failure). */
 CPH_API cph_status cph_hint(cph_err *err, const char *fmt, ...) CPH_PRINTF(2, 3);
 
 /* Puts "prefix: " before a message that came from below, and returns its status. */
