@@ -232,7 +232,7 @@ static void a_run_killed_at_any_moment_ends_with_the_same_digest(void **state)
     forget(&o);
     for (int round = 0; round < 3; round++) {
         unsigned kills = 0;
-        while (cph_file_kind_of(o.out) == CPH_FILE_NONE && kills < 60) {
+        while (cph_file_kind_of(o.out) == CPH_FILE_NONE && kills < 30) {
             unsigned ms = 5 + cph_philox_word(7, 1, (uint32_t)round, kills, 0) % 120;
             run_child(&o, kills % 4 == 3 ? SIGTERM : SIGKILL, ms);
             kills++;
