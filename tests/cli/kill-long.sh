@@ -44,12 +44,18 @@ build_sample "$work/c" "$work/ckb" || bad "build after kills"
 same "corpus of a build killed 20 times" "$(digest "$work/ckb")" "$(digest "$work/corpus")"
 absent "$work/ckb.tmp"
 
-for i in $(seq 20); do
+kills=0 runs=0
+while [ $kills -lt 20 ]; do
     (kill_within $((ms_train / 3)) train "$work/mk")
-    [ -e "$work/mk" ] && break
+    kills=$((kills + 1))
+    [ -e "$work/mk" ] || continue
+    kills=$((kills - 1)) runs=$((runs + 1)) # it came to its end: the next kills are another run's
+    same "model of a killed training, run $runs" "$(digest "$work/mk")" "$(digest "$work/m")"
+    rm -rf "$work/mk" "$work/mk.run" "$work/mk.tokens"
 done
-(train "$work/mk") >/dev/null 2>&1 || bad "training after $i kills"
-same "model of a training killed $i times" "$(digest "$work/mk")" "$(digest "$work/m")"
+(train "$work/mk") >/dev/null 2>&1 || bad "training after kills"
+same "model of a training killed again and again" "$(digest "$work/mk")" "$(digest "$work/m")"
+echo "training: $kills kills in $((runs + 1)) runs"
 
 # SIGTERM is a question: a checkpoint is written, the exit is 5, and the same command goes on.
 (train "$work/mt") >/dev/null 2>&1 & pid=$!
