@@ -23,6 +23,9 @@ cph_status cli_tracer_open(const cli *c, const char *index, cph_tracer **out, cp
     o.collection = cli_str(c, "collection");
     o.revocations = cli_str(c, "revocations");
     o.rulebase = cli_str(c, "rulebase");
+    o.as_of = cli_today(c);
+    if (cli_str(c, "as-of") && !cph_day_parse(cph_str_of(cli_str(c, "as-of")), &o.as_of))
+        return cph_fail(err, CPH_BUG, "a day that is none");
     CPH_TRY(u32(c, "trace-min", &o.min_len, err));
     CPH_TRY(u32(c, "trace-places", &o.max_hits, err));
     if (!cph_tier_parse(cph_str_of(cli_str(c, "tier")), &o.tier)) return cph_fail(err, CPH_BUG, "a tier that is none");

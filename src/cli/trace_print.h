@@ -16,6 +16,7 @@
      "to show words; found by the corpus's manifest when left out"},                                         \
     {"tier", CLI_CHOICE, CLI_RUN, "public|national-ip|on-site|researcher|capsule|staff", "staff",            \
      "who reads the trace: words around are shown as a decision for `snippet` at this tier allows"},         \
+    {"as-of", CLI_DATE, CLI_RUN, "DATE", NULL, "the day on which the words are to be shown (today)"},        \
     {"rulebase", CLI_STR, CLI_RUN, "NAME", NULL, "the rules by which that is decided; the collection's when "\
      "left out"},                                                                                            \
     {"revocations", CLI_STR, CLI_RUN, "FILE", NULL, "what was withdrawn since the corpus was sealed"}

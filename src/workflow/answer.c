@@ -25,7 +25,8 @@ struct cph_tracer {
     cph_reader *reader;
     cph_tokenizer *tokenizer;
     cph_encoder *encoder;
-    cph_snapshot *snapshot; /* NULL: no catalogue to ask */
+    cph_collection *catalogue; /* NULL: nobody to ask */
+    cph_snapshot *snapshot;    /* of it: labels and images of pages */
     cph_rulebase *rulebase;
     cph_policy snippet;
     uint8_t *flags;         /* cph_trace_token of each id */
@@ -54,24 +55,32 @@ static cph_status find(cph_tracer *t, const char *given, const cph_kin_place *ch
     return cph_fail(err, CPH_DATA, "%s: its manifest names no %s", child->path, role);
 }
 
-static cph_status open_catalogue(cph_tracer *t, const cph_kin_place *corpus, cph_err *err)
+/* Where the catalogue lies: as the caller says, else where the corpus's snapshot was found; CPH_NO: nowhere. */
+static cph_status find_catalogue(cph_tracer *t, const cph_kin_place *corpus, char path[CPH_PATH_MAX], cph_err *err)
 {
-    char path[CPH_PATH_MAX];
+    if (t->o.collection) return cph_path_join(path, t->o.collection, "", err);
     for (size_t i = 0; i < cph_manifest_n_parents(corpus->manifest); i++) {
         cph_parent p = cph_manifest_parent_at(corpus->manifest, i);
         cph_kin_place snapshot;
         if (!cph_str_is(p.kind, "snapshot")) continue;
-        if (t->o.collection)
-            snprintf(path, sizeof path, "%s", t->o.collection);
-        else if (cph_kin_parent(t->kin, corpus, &p, &snapshot, NULL) != CPH_OK ||
-                 !cph_kin_collection(snapshot.path, path))
-            return CPH_OK;
-        /* The newest statements decide what may be shown today, not those of the build. */
-        if (cph_snapshot_open(&t->snapshot, path, NULL, NULL) != CPH_OK) return CPH_OK;
-        const char *rulebase = cph_snapshot_is_sample(t->snapshot) ? "sample" : "house";
-        return cph_rulebase_open(&t->rulebase, t->o.rulebase ? t->o.rulebase : rulebase, err);
+        CPH_TRY(cph_kin_parent(t->kin, corpus, &p, &snapshot, err));
+        return cph_kin_collection(snapshot.path, path) ? CPH_OK : CPH_NO;
     }
-    return CPH_OK;
+    return CPH_NO;
+}
+
+/* What the catalogue says now decides what may be shown, not what it said when the corpus was built. */
+static cph_status open_catalogue(cph_tracer *t, const cph_kin_place *corpus, cph_err *err)
+{
+    char path[CPH_PATH_MAX];
+    cph_status s = find_catalogue(t, corpus, path, err);
+    if (s == CPH_NO) return CPH_OK; /* nobody to ask: nothing is shown */
+    CPH_TRY(s);
+    CPH_TRY(cph_collection_open(&t->catalogue, path, CPH_OPEN_READ, err));
+    s = cph_snapshot_open(&t->snapshot, path, NULL, err);
+    if (s != CPH_OK && s != CPH_NO) return s;
+    const char *rulebase = cph_collection_is_sample(t->catalogue) ? "sample" : "house";
+    return cph_rulebase_open(&t->rulebase, t->o.rulebase ? t->o.rulebase : rulebase, err);
 }
 
 static unsigned flags_of(void *ctx, uint32_t id)
@@ -129,6 +138,7 @@ static cph_status open_all(cph_tracer *t, cph_err *err)
     t->snippet = sealed;
     t->snippet.purpose = CPH_PURPOSE_SNIPPET;
     t->snippet.tier = t->o.tier;
+    if (t->o.as_of) t->snippet.as_of = t->o.as_of;
     return open_catalogue(t, &corpus, err);
 }
 
@@ -156,6 +166,7 @@ void cph_tracer_close(cph_tracer *t)
     cph_encoder_close(t->encoder);
     cph_tokenizer_close(t->tokenizer);
     cph_snapshot_close(t->snapshot);
+    cph_collection_close(t->catalogue);
     cph_rulebase_close(t->rulebase);
     cph_kin_close(t->kin);
     cph_free(t->flags);
@@ -238,14 +249,14 @@ static cph_status may_show(cph_tracer *t, cph_arena *a, const cph_json *prov, cp
                            cph_err *err)
 {
     const cph_json *works = cph_json_get(prov, "works");
-    p->shown = t->snapshot != NULL && works && works->n > 0;
+    p->shown = t->catalogue != NULL && works && works->n > 0;
     p->rule = "";
-    for (const cph_json *w = works ? works->first : NULL; w && t->snapshot; w = w->next) {
+    for (const cph_json *w = works ? works->first : NULL; w && t->catalogue; w = w->next) {
         const cph_json *view;
         cph_case c;
         cph_work work;
         cph_decision d;
-        cph_status s = cph_snapshot_work(t->snapshot, w->str, a, &view, err);
+        cph_status s = cph_collection_work(t->catalogue, w->str, a, &view, err);
         if (s == CPH_NO) {
             p->shown = false;
             continue;

@@ -22,6 +22,11 @@ trace "$free" --json | jq -e '.spans[0].places[0] | .shown and .basis == "PD" an
 image=$(trace "$free" --json | jq -r '.spans[0].places[0].image_sha256')
 found=$(find "$root/sample/collection/sample_0001" -type f ! -name '*.xml' -exec sha256sum {} + | grep -c "^$image")
 same "the page image named is a file of the collection" "$found" 1
+echo '{"kind":"block","id":"T1","block":"takedown","work":"URN:NBN:no-colophon_sample_0001","purposes":["snippet"],"from":"2026-11-01"}' > "$work/block.jsonl"
+must "$colophon" rights import "$work/l/collection" "$work/block.jsonl"
+says "a block set after the build binds at once" 'may not be shown \(RR-151\)' trace "$free"
+says "and not before its day" 'around it: ' trace "$free" --as-of 2026-10-31
+expect 5 "no-such" "a catalogue that is named and not there" "$colophon" trace "$work/l/index" "$free" --collection "$work/no-such"
 mv "$work/l/collection" "$work/elsewhere"
 says "without a catalogue no words are shown" 'there is no catalogue to ask' trace "$free"
 mv "$work/elsewhere" "$work/l/collection"

@@ -28,6 +28,7 @@ typedef struct cph_tracer_opts {
     const char *revocations; /* of the corpus, or NULL */
     const char *rulebase;   /* for the snippet decision; NULL: the corpus's */
     cph_tier tier;          /* of the person who reads the answer */
+    cph_day as_of;          /* the day on which it is read; 0: the corpus's */
     uint32_t min_len;       /* tokens; shorter spans are no finding */
     uint32_t max_hits;      /* places told for each span */
     uint32_t words_around;  /* at each side */
