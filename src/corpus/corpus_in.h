@@ -28,7 +28,6 @@ cph_status cph_extsort_open(cph_extsort **out, const char *path, size_t size, ui
 void cph_extsort_close(cph_extsort *x);
 cph_status cph_extsort_add(cph_extsort *x, const void *record, cph_err *err) CPH_MUST_USE;
 cph_status cph_extsort_next(cph_extsort *x, void *record, cph_err *err) CPH_MUST_USE; /* CPH_END */
-uint64_t cph_extsort_n(const cph_extsort *x);
 void cph_put_be(uint8_t *p, uint64_t v, unsigned n_bytes); /* for keys that memcmp sorts */
 uint64_t cph_get_be(const uint8_t *p, unsigned n_bytes);
 

@@ -103,7 +103,6 @@ cph_status cph_extsort_add(cph_extsort *x, const void *record, cph_err *err)
     return CPH_OK;
 }
 
-uint64_t cph_extsort_n(const cph_extsort *x) { return x->total; }
 
 static cph_status refill(cph_extsort *x, run *r, cph_err *err)
 {

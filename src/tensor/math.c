@@ -85,8 +85,6 @@ float cph_erff(float x)
 }
 
 /* The fp32 sine and cosine go through double: tables of positions are small. */
-float cph_sinf(float x) { return (float)cph_sin((double)x); }
-float cph_cosf(float x) { return (float)cph_cos((double)x); }
 
 double cph_exp(double x)
 {

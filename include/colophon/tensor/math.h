@@ -22,8 +22,6 @@ CPH_API float cph_expf(float x); /* +0 below -87 */
 CPH_API float cph_logf(float x); /* x > 0 and normal */
 CPH_API float cph_tanhf(float x);
 CPH_API float cph_erff(float x);
-CPH_API float cph_sinf(float x);
-CPH_API float cph_cosf(float x);
 
 CPH_API double cph_exp(double x);  /* +0 below -708 */
 CPH_API double cph_log_e(double x); /* natural logarithm; x > 0 and normal */
