@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * simd.h - one vocabulary for AVX2 and AVX-512, so that a kernel is written once and
- * compiled for both (kernels_avx2.c, kernels_avx512.c). Everything here is exact or
+ * simd.h - one vocabulary for AVX2, AVX-512 and NEON (simd_neon.h), so that a kernel is written
+ * once and compiled for each (kernels_avx2.c, kernels_avx512.c, kernels_neon.c). Everything here is exact or
  * correctly rounded, lane by lane; sums over rows go through `lanes32`, whose order is
  * the reference's.
  */
@@ -12,7 +12,9 @@
 
 #include <colophon/tensor/math.h>
 
+#if defined(__x86_64__)
 #include <immintrin.h>
+#endif
 #include <string.h>
 
 #if defined(__clang__)
@@ -22,7 +24,20 @@
 #endif
 #define ALWAYS static inline __attribute__((always_inline))
 
-#ifdef __AVX512F__
+#if defined(__x86_64__)
+ALWAYS float v_total_of_8(__m256 e) /* the tree's steps 4, 2, 1 */
+{
+    __m128 q = _mm_add_ps(_mm256_castps256_ps128(e), _mm256_extractf128_ps(e, 1));
+    q = _mm_add_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_add_ss(q, _mm_shuffle_ps(q, q, 1)));
+}
+#endif
+
+#if defined(__aarch64__)
+
+#include "simd_neon.h"
+
+#elif defined(__AVX512F__)
 
 #define W 16
 typedef __m512 vf;
@@ -76,10 +91,10 @@ ALWAYS vf v_pairs_hi(vf a, vf b)
 {
     return _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));
 }
-ALWAYS __m256 v_fold_to_8(const vf v[2]) /* the tree's steps 16 and 8 */
+ALWAYS float v_total(const vf v[2]) /* the tree 16, 8, 4, 2, 1 */
 {
     vf s = _mm512_add_ps(v[0], v[1]);
-    return _mm256_add_ps(_mm512_castps512_ps256(s), _mm512_extractf32x8_ps(s, 1));
+    return v_total_of_8(_mm256_add_ps(_mm512_castps512_ps256(s), _mm512_extractf32x8_ps(s, 1)));
 }
 
 #else
@@ -143,9 +158,9 @@ ALWAYS vf v_pairs_hi(vf a, vf b)
 {
     return _mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(a), _mm256_castps_pd(b)));
 }
-ALWAYS __m256 v_fold_to_8(const vf v[4])
+ALWAYS float v_total(const vf v[4])
 {
-    return _mm256_add_ps(_mm256_add_ps(v[0], v[2]), _mm256_add_ps(v[1], v[3]));
+    return v_total_of_8(_mm256_add_ps(_mm256_add_ps(v[0], v[2]), _mm256_add_ps(v[1], v[3])));
 }
 
 #endif
@@ -178,13 +193,7 @@ ALWAYS void lanes_put(lanes32 *a, unsigned u, vf next, size_t left)
 {
     a->v[u] = left >= W ? next : v_sel(v_first(left), next, a->v[u]);
 }
-ALWAYS float lanes_total(const lanes32 *a)
-{
-    __m256 e = v_fold_to_8(a->v);
-    __m128 q = _mm_add_ps(_mm256_castps256_ps128(e), _mm256_extractf128_ps(e, 1));
-    q = _mm_add_ps(q, _mm_movehl_ps(q, q));
-    return _mm_cvtss_f32(_mm_add_ss(q, _mm_shuffle_ps(q, q, 1)));
-}
+ALWAYS float lanes_total(const lanes32 *a) { return v_total(a->v); }
 /* for (each vector u of the 32 lanes at i, `left` elements remaining) */
 #define EACH_LANES(i, u, left, n)                                                                  \
     for (size_t i = 0; i < (n); i += 32)                                                           \
