@@ -126,6 +126,9 @@ cph_status cph_train_config(cph_json **out, cph_arena *a, const cph_train_opts *
                             int64_t eos, cph_err *err) CPH_MUST_USE;
 /* Identity without counts and roots. */
 cph_status cph_train_identity(const cph_trainer *t, cph_arena *a, cph_json **out, cph_err *err) CPH_MUST_USE;
+/* The way back: options from identity.options; texts live in `a`. o->from is set where the run had a base. */
+cph_status cph_train_opts_read(cph_train_opts *o, const cph_json *sealed, cph_arena *a, const char *where,
+                               cph_err *err) CPH_MUST_USE;
 /* CPH_USAGE names the first option or parent in which an earlier seal differs from this run. */
 cph_status cph_train_same_run(const cph_trainer *t, const cph_manifest *earlier, const char *where,
                               cph_err *err) CPH_MUST_USE;

@@ -3,10 +3,11 @@
  * train_opts.c - what a run is: its options, checked, resolved and written down.
  *
  * Every option that can change a weight is one row of the table below, from which the
- * identity is written and a resumed run is compared with what it goes on from.
+ * identity is written and read again, and a resumed run is compared with what it goes on from.
  */
 #include "train_in.h"
 
+#include <stddef.h>
 #include <stdio.h>
 
 void cph_train_opts_init(cph_train_opts *o)
@@ -89,62 +90,96 @@ cph_status cph_train_config(cph_json **out, cph_arena *a, const cph_train_opts *
 
 typedef struct option {
     const char *name;
-    enum { WHOLE, REAL, TEXT } type;
-    uint64_t whole;
-    double real;
-    const char *text;
-    bool shape; /* left out with `from`: the base's digest says it */
+    enum { U32, I64, REAL, TEXT, FIXED } type;
+    size_t at;         /* of its field in cph_train_opts */
+    const char *fixed; /* the only value that there is */
+    bool shape;        /* left out with `from`: the base's digest says it */
 } option;
 
-enum { MAX_OPTIONS = 32 };
+#define AT(field) .at = offsetof(cph_train_opts, field)
+static const option options[] = {
+    {"layers", U32, AT(n_layer), .shape = true},
+    {"width", U32, AT(n_embd), .shape = true},
+    {"heads", U32, AT(n_head), .shape = true},
+    {"positions", U32, AT(n_positions), .shape = true},
+    {"dropout", REAL, AT(dropout), .shape = true},
+    {"steps", U32, AT(steps)},
+    {"batch", U32, AT(batch)},
+    {"accumulate", U32, AT(accumulate)},
+    {"seq-len", U32, AT(seq_len)},
+    {"schedule", TEXT, AT(schedule)},
+    {"lr", REAL, AT(lr)},
+    {"warmup", I64, AT(warmup)},
+    {"warmup-offset", U32, AT(warmup_offset)},
+    {"min-lr-ratio", REAL, AT(min_lr_ratio)},
+    {"optimizer", FIXED, .fixed = "adamw"},
+    {"beta1", REAL, AT(beta1)},
+    {"beta2", REAL, AT(beta2)},
+    {"eps", REAL, AT(eps)},
+    {"weight-decay", REAL, AT(weight_decay)},
+    {"clip", REAL, AT(clip)},
+    {"held-out", REAL, AT(held_out)},
+    {"packing", FIXED, .fixed = "next-fit"},
+};
+#undef AT
+enum { N_OPTIONS = sizeof options / sizeof *options };
 
-static size_t options_of(const cph_trainer *t, option out[MAX_OPTIONS])
+static cph_str text_of(const cph_train_opts *o, const option *p, char buf[40])
 {
-    const cph_train_opts *o = &t->o;
-    const option all[] = {
-        {"layers", WHOLE, .whole = o->n_layer, .shape = true},
-        {"width", WHOLE, .whole = o->n_embd, .shape = true},
-        {"heads", WHOLE, .whole = o->n_head, .shape = true},
-        {"positions", WHOLE, .whole = o->n_positions, .shape = true},
-        {"dropout", REAL, .real = o->dropout, .shape = true},
-        {"steps", WHOLE, .whole = o->steps},
-        {"batch", WHOLE, .whole = o->batch},
-        {"accumulate", WHOLE, .whole = o->accumulate},
-        {"seq-len", WHOLE, .whole = o->seq_len},
-        {"schedule", TEXT, .text = o->schedule},
-        {"lr", REAL, .real = o->lr},
-        {"warmup", WHOLE, .whole = (uint64_t)o->warmup},
-        {"warmup-offset", WHOLE, .whole = o->warmup_offset},
-        {"min-lr-ratio", REAL, .real = o->min_lr_ratio},
-        {"optimizer", TEXT, .text = "adamw"},
-        {"beta1", REAL, .real = o->beta1},
-        {"beta2", REAL, .real = o->beta2},
-        {"eps", REAL, .real = o->eps},
-        {"weight-decay", REAL, .real = o->weight_decay},
-        {"clip", REAL, .real = o->clip},
-        {"held-out", REAL, .real = o->held_out},
-        {"packing", TEXT, .text = "next-fit"},
-    };
-    size_t n = 0;
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (!o->from || !all[i].shape) out[n++] = all[i];
-    return n;
-}
-
-static cph_str text_of(const option *p, char buf[40])
-{
-    if (p->type == TEXT) return cph_str_of(p->text);
-    if (p->type == REAL) return (cph_str){buf, cph_format_double(p->real, buf)};
-    return (cph_str){buf, (size_t)snprintf(buf, 40, "%llu", (unsigned long long)p->whole)};
+    const void *field = (const char *)o + p->at;
+    switch (p->type) {
+    case FIXED: return cph_str_of(p->fixed);
+    case TEXT: return cph_str_of(*(const char *const *)field);
+    case REAL: return (cph_str){buf, cph_format_double(*(const double *)field, buf)};
+    case I64: return (cph_str){buf, (size_t)snprintf(buf, 40, "%lld", (long long)*(const int64_t *)field)};
+    default: return (cph_str){buf, (size_t)snprintf(buf, 40, "%u", *(const uint32_t *)field)};
+    }
 }
 
 static cph_status set_options(const cph_trainer *t, cph_arena *a, cph_json *identity, cph_err *err)
 {
-    option all[MAX_OPTIONS];
     char buf[40];
-    size_t n = options_of(t, all);
-    for (size_t i = 0; i < n; i++)
-        CPH_TRY(cph_identity_option(identity, a, all[i].name, text_of(&all[i], buf), err));
+    for (size_t i = 0; i < N_OPTIONS; i++)
+        if (!t->o.from || !options[i].shape)
+            CPH_TRY(cph_identity_option(identity, a, options[i].name, text_of(&t->o, &options[i], buf), err));
+    return CPH_OK;
+}
+
+/* A text is copied into `a`. */
+static cph_status take(cph_train_opts *o, const option *p, cph_str text, cph_arena *a, bool *ok, cph_err *err)
+{
+    void *field = (char *)o + p->at;
+    uint64_t whole = 0;
+    cph_str copy;
+    *ok = true;
+    switch (p->type) {
+    case FIXED: *ok = cph_str_is(text, p->fixed); return CPH_OK;
+    case REAL: *ok = cph_str_double(text, field); return CPH_OK;
+    case I64: *ok = cph_str_i64(text, field); return CPH_OK;
+    case U32:
+        *ok = cph_str_u64(text, &whole) && whole <= UINT32_MAX;
+        if (*ok) *(uint32_t *)field = (uint32_t)whole;
+        return CPH_OK;
+    default:
+        CPH_TRY(cph_arena_str(a, &copy, text, err));
+        *(const char **)field = copy.p;
+        return CPH_OK;
+    }
+}
+
+cph_status cph_train_opts_read(cph_train_opts *o, const cph_json *sealed, cph_arena *a, const char *where,
+                               cph_err *err)
+{
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        const cph_json *v = cph_json_get(sealed, options[i].name);
+        bool ok;
+        if (o->from && options[i].shape) continue;
+        if (!v) return cph_fail(err, CPH_DATA, "%s: the option %s is not sealed in it", where, options[i].name);
+        CPH_TRY(take(o, &options[i], v->str, a, &ok, err));
+        if (!ok)
+            return cph_fail(err, CPH_DATA, "%s: the option %s cannot be %.*s here", where, options[i].name,
+                            CPH_FMT(v->str));
+    }
     return CPH_OK;
 }
 
