@@ -25,24 +25,37 @@
 
 /* ---- digests ---- */
 
-static void add_tensor(cph_sha256 *h, const float *arena, const cph_param *p)
+void cph_state_each(const cph_trainer *t, cph_state_fn each, void *ctx)
 {
-    cph_sha256_add(h, arena + p->offset, p->n * sizeof *arena);
+    const float *weights = cph_model_weights(t->model);
+    for (size_t i = 0; i < cph_model_n_params(t->model); i++) {
+        const cph_param *p = cph_model_param(t->model, i);
+        each(ctx, p->name, "weights", weights + p->offset, p->n);
+        each(ctx, p->name, "exp_avg", t->m1 + p->offset, p->n);
+        each(ctx, p->name, "exp_avg_sq", t->v2 + p->offset, p->n);
+    }
+}
+
+typedef struct state_hash {
+    cph_sha256 h;
+    const char *name;
+} state_hash;
+
+static void add_tensor(void *ctx, const char *name, const char *part, const float *values, size_t n)
+{
+    state_hash *s = ctx;
+    (void)part;
+    if (s->name != name) cph_sha256_add(&s->h, name, strlen(name) + 1);
+    s->name = name;
+    cph_sha256_add(&s->h, values, n * sizeof *values);
 }
 
 cph_digest cph_state_digest(const cph_trainer *t)
 {
-    cph_sha256 h;
-    const float *weights = cph_model_weights(t->model);
-    cph_sha256_init(&h);
-    for (size_t i = 0; i < cph_model_n_params(t->model); i++) {
-        const cph_param *p = cph_model_param(t->model, i);
-        cph_sha256_add(&h, p->name, strlen(p->name) + 1);
-        add_tensor(&h, weights, p);
-        add_tensor(&h, t->m1, p);
-        add_tensor(&h, t->v2, p);
-    }
-    return cph_sha256_end(&h);
+    state_hash s = {.name = NULL};
+    cph_sha256_init(&s.h);
+    cph_state_each(t, add_tensor, &s);
+    return cph_sha256_end(&s.h);
 }
 
 /* What the run is, as one number: catches what same_run does not name. */

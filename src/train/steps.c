@@ -42,7 +42,7 @@ static void fed(void *ctx, const cph_piece *piece)
 }
 
 /* Fills the rows of the whole step: its labels are counted before the first forward (engine, decision 7). */
-static uint64_t feed_step(cph_trainer *t)
+uint64_t cph_train_feed(cph_trainer *t)
 {
     uint64_t n_labels = 0;
     for (uint32_t r = 0; r < cph_rows_per_step(t); r++) {
@@ -80,11 +80,7 @@ static cph_status gradients(cph_trainer *t, uint64_t n_labels, double *loss, cph
     return CPH_OK;
 }
 
-typedef struct step_facts {
-    double loss, lr, norm;
-} step_facts;
-
-static cph_status update(cph_trainer *t, step_facts *f, cph_err *err)
+static cph_status update(cph_trainer *t, cph_step_facts *f, cph_err *err)
 {
     f->norm = cph_grad_norm(t->model, t->grads, t->pool);
     f->lr = t->o.lr * cph_schedule_at(&t->schedule, t->at.step);
@@ -103,9 +99,9 @@ static cph_status update(cph_trainer *t, step_facts *f, cph_err *err)
     return CPH_OK;
 }
 
-static cph_status one_step(cph_trainer *t, step_facts *f, cph_err *err)
+cph_status cph_train_step(cph_trainer *t, cph_step_facts *f, cph_err *err)
 {
-    uint64_t n_labels = feed_step(t);
+    uint64_t n_labels = cph_train_feed(t);
     if (!n_labels) return cph_fail(err, CPH_DATA, "step %u: no token of it can be predicted", t->at.step + 1);
     CPH_TRY(gradients(t, n_labels, &f->loss, err));
     CPH_TRY(update(t, f, err));
@@ -136,7 +132,7 @@ static void member(cph_jw *w, const char *key, double v)
     cph_jw_double(w, v);
 }
 
-static cph_status log_step(cph_trainer *t, const step_facts *f, cph_err *err)
+static cph_status log_step(cph_trainer *t, const cph_step_facts *f, cph_err *err)
 {
     size_t from = t->log.n;
     cph_jw w = cph_jw_on(&t->log);
@@ -225,8 +221,8 @@ cph_status cph_train_loop(cph_trainer *t, cph_err *err)
     t->began_s = cph_now_s();
     t->tokens_began = (double)t->at.tokens;
     while (s == CPH_OK && t->at.step < t->o.steps) {
-        step_facts f = {0};
-        s = one_step(t, &f, err);
+        cph_step_facts f = {0};
+        s = cph_train_step(t, &f, err);
         if (s == CPH_OK) s = log_step(t, &f, err);
         cph_progress_add(&p, 1);
         if (s == CPH_OK) s = after_step(t, err);

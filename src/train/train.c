@@ -114,14 +114,22 @@ cph_status cph_train_check_corpus(const char *corpus, cph_err *err)
     return s;
 }
 
-static cph_status open_data(cph_trainer *t, cph_err *err)
+cph_status cph_trainer_open_tokens(cph_trainer *t, cph_err *err)
 {
     char path[CPH_PATH_MAX];
-    cph_digest mine, theirs;
+    if (!t->pool) {
+        CPH_TRY(cph_pool_open(&t->own_pool, 1, err));
+        t->pool = t->own_pool;
+    }
     CPH_TRY(cph_tokens_open(&t->tokens, t->o.tokens, err));
     CPH_TRY(check_purpose(cph_tokens_manifest(t->tokens), t->o.tokens, err));
     CPH_TRY(cph_path_join(path, t->o.tokens, CPH_TOKENS_LEAVES, err));
-    CPH_TRY(cph_set_tree_read(&t->leaves, path, err));
+    return cph_set_tree_read(&t->leaves, path, err);
+}
+
+static cph_status open_tokenizer(cph_trainer *t, cph_err *err)
+{
+    cph_digest mine, theirs;
     CPH_TRY(cph_tokenizer_open(&t->tokenizer, t->o.tokenizer, err));
     theirs = cph_tokens_tokenizer(t->tokens);
     if (!cph_tokenizer_digest(t->tokenizer, &mine) || cph_digest_cmp(&mine, &theirs) != 0)
@@ -129,7 +137,7 @@ static cph_status open_data(cph_trainer *t, cph_err *err)
     return CPH_OK;
 }
 
-static cph_status open_base(cph_trainer *t, cph_err *err)
+cph_status cph_trainer_open_base(cph_trainer *t, cph_err *err)
 {
     cph_manifest *m;
     CPH_TRY(cph_model_open(&t->model, t->o.from, err));
@@ -147,15 +155,20 @@ static cph_status open_base(cph_trainer *t, cph_err *err)
 static cph_status open_model(cph_trainer *t, cph_err *err)
 {
     uint32_t vocab = cph_tokenizer_vocab_size(t->tokenizer), id;
-    cph_arena a;
-    cph_json *config;
     if (t->o.from) {
-        CPH_TRY(open_base(t, err));
+        CPH_TRY(cph_trainer_open_base(t, err));
         if (cph_model_vocab_size(t->model) >= vocab) return CPH_OK;
         return cph_fail(err, CPH_USAGE, "%s: has %u entries in its vocabulary, the tokenizer %u", t->o.from,
                         cph_model_vocab_size(t->model), vocab);
     }
     t->eos = cph_tokenizer_id(t->tokenizer, CPH_STR("<|endoftext|>"), &id) ? (int64_t)id : -1;
+    return cph_trainer_new_model(t, vocab, err);
+}
+
+cph_status cph_trainer_new_model(cph_trainer *t, uint32_t vocab, cph_err *err)
+{
+    cph_arena a;
+    cph_json *config;
     cph_arena_init(&a, (size_t)1 << 20);
     cph_status s = cph_train_config(&config, &a, &t->o, vocab, t->eos, err);
     if (s == CPH_OK) s = cph_model_new(&t->model, config, t->o.seed, err);
@@ -181,8 +194,9 @@ static cph_status resolve(cph_trainer *t, cph_err *err)
     return CPH_OK;
 }
 
-static cph_status open_order(cph_trainer *t, cph_err *err)
+cph_status cph_trainer_open_order(cph_trainer *t, cph_err *err)
 {
+    CPH_TRY(resolve(t, err));
     cph_order_opts o = {.tokens = t->tokens, .seed = t->o.seed, .T = t->o.seq_len, .eos = t->eos,
                         .held_out = t->o.held_out};
     CPH_TRY(cph_order_open(&t->order, &o, err));
@@ -199,10 +213,11 @@ static cph_status floats(float **out, const cph_trainer *t, cph_err *err)
     return CPH_OK;
 }
 
-static cph_status allocate(cph_trainer *t, cph_err *err)
+cph_status cph_trainer_allocate(cph_trainer *t, cph_err *err)
 {
     size_t n = (size_t)cph_rows_per_step(t) * t->o.seq_len;
     void *p;
+    CPH_TRY(say_memory(t, err));
     CPH_TRY(floats(&t->grads, t, err));
     CPH_TRY(floats(&t->m1, t, err));
     CPH_TRY(floats(&t->v2, t, err));
@@ -233,7 +248,7 @@ static cph_status open_log(cph_trainer *t, cph_err *err)
     return cph_out_flush(&t->log_file, err);
 }
 
-static void release(cph_trainer *t)
+void cph_trainer_release(cph_trainer *t)
 {
     if (t->log_open) cph_out_abandon(&t->log_file);
     cph_buf_release(&t->log);
@@ -310,8 +325,7 @@ static cph_status run_steps(cph_trainer *t, cph_train_result *r, cph_err *err)
 static cph_status run_locked(cph_trainer *t, cph_train_result *r, cph_err *err)
 {
     say_data(t);
-    CPH_TRY(say_memory(t, err));
-    CPH_TRY(allocate(t, err));
+    CPH_TRY(cph_trainer_allocate(t, err));
     t->segment_before = cph_state_digest(t);
     CPH_TRY(cph_checkpoint_resume(t, err));
     return run_steps(t, r, err);
@@ -348,14 +362,10 @@ static cph_status open_all(cph_trainer *t, cph_err *err)
     int n = snprintf(t->run_dir, sizeof t->run_dir, "%s.run", t->o.out);
     if (n < 0 || (size_t)n >= sizeof t->run_dir)
         return cph_fail(err, CPH_USAGE, "%.200s...: the path is too long", t->o.out);
-    if (!t->pool) {
-        CPH_TRY(cph_pool_open(&t->own_pool, 1, err));
-        t->pool = t->own_pool;
-    }
-    CPH_TRY(open_data(t, err));
+    CPH_TRY(cph_trainer_open_tokens(t, err));
+    CPH_TRY(open_tokenizer(t, err));
     CPH_TRY(open_model(t, err));
-    CPH_TRY(resolve(t, err));
-    return open_order(t, err);
+    return cph_trainer_open_order(t, err);
 }
 
 cph_status cph_train_run(const cph_train_opts *o, cph_train_result *result, cph_err *err)
@@ -366,7 +376,7 @@ cph_status cph_train_run(const cph_train_opts *o, cph_train_result *result, cph_
     cph_buf_init(&t.log, LOG_MAX);
     cph_status s = open_all(&t, err);
     if (s == CPH_OK) s = run_in(&t, &r, err);
-    release(&t);
+    cph_trainer_release(&t);
     if (s == CPH_OK) *result = r;
     return s;
 }

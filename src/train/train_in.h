@@ -133,7 +133,22 @@ cph_status cph_train_opts_read(cph_train_opts *o, const cph_json *sealed, cph_ar
 cph_status cph_train_same_run(const cph_trainer *t, const cph_manifest *earlier, const char *where,
                               cph_err *err) CPH_MUST_USE;
 
+/* train.c: opened in this order; a run opens its tokenizer and chooses between a new model and a base. */
+cph_status cph_trainer_open_tokens(cph_trainer *t, cph_err *err) CPH_MUST_USE;
+cph_status cph_trainer_new_model(cph_trainer *t, uint32_t vocab, cph_err *err) CPH_MUST_USE; /* of t->eos */
+cph_status cph_trainer_open_base(cph_trainer *t, cph_err *err) CPH_MUST_USE;                 /* o.from */
+cph_status cph_trainer_open_order(cph_trainer *t, cph_err *err) CPH_MUST_USE; /* options become final */
+cph_status cph_trainer_allocate(cph_trainer *t, cph_err *err) CPH_MUST_USE;
+void cph_trainer_release(cph_trainer *t);
+
 /* steps.c */
+typedef struct cph_step_facts {
+    double loss, lr, norm;
+} cph_step_facts;
+/* The rows of the step after t->at.step, with cursor, tree C and seen works moved on; the number of labels. */
+uint64_t cph_train_feed(cph_trainer *t);
+/* Feeds and computes one step: t->at is after it. */
+cph_status cph_train_step(cph_trainer *t, cph_step_facts *f, cph_err *err) CPH_MUST_USE;
 uint32_t cph_rows_per_step(const cph_trainer *t);
 cph_row cph_row_at(const cph_trainer *t, uint64_t row);
 cph_batch cph_batch_of(const cph_trainer *t, uint32_t micro, uint64_t n_labels);
@@ -156,7 +171,10 @@ cph_status cph_model_seal(cph_trainer *t, const char *dir, cph_digest *digest, c
 cph_status cph_checkpoint_save(cph_trainer *t, cph_err *err) CPH_MUST_USE;
 /* The newest whole checkpoint of the run; t->at.step stays 0 when there is none. */
 cph_status cph_checkpoint_resume(cph_trainer *t, cph_err *err) CPH_MUST_USE;
-/* SHA-256 over parameters and optimizer state, by name. */
+/* Parameters and optimizer state, tensor by tensor: all parts of a name before the next name. */
+typedef void (*cph_state_fn)(void *ctx, const char *name, const char *part, const float *values, size_t n);
+void cph_state_each(const cph_trainer *t, cph_state_fn each, void *ctx);
+/* SHA-256 over all of it. */
 cph_digest cph_state_digest(const cph_trainer *t);
 
 /* card.c, report.c, curve.c: for people; never part of identity. */
