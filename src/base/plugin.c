@@ -7,7 +7,6 @@
 
 #include <colophon/base/file.h>
 
-#include <assert.h>
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,10 +63,9 @@ static void look_everywhere(search *s)
     if (!s->handle) keep_words(s);
 }
 
-cph_status cph_plugin_symbol(const char *name, const char *symbol, void *out, size_t out_bytes, cph_err *err)
+cph_status cph_plugin_symbol(void **out, const char *name, const char *symbol, cph_err *err)
 {
     char file[128];
-    assert(out_bytes == sizeof(void *));
     int n = snprintf(file, sizeof file, "libcolophon-%s.so", name);
     if (n < 0 || (size_t)n >= sizeof file || strchr(name, '/'))
         return cph_fail(err, CPH_USAGE, "'%.60s' is no name of a plug-in", name);
@@ -79,6 +77,6 @@ cph_status cph_plugin_symbol(const char *name, const char *symbol, void *out, si
     }
     void *p = dlsym(s.handle, symbol);
     if (!p) return cph_fail(err, CPH_IO, "%s: has no %s: it is of another version", file, symbol);
-    memcpy(out, &p, sizeof p);
+    *out = p;
     return CPH_OK;
 }

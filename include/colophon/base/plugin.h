@@ -20,8 +20,8 @@
 extern "C" {
 #endif
 
-/* The address of `symbol` in libcolophon-<name>.so, into *out (a pointer to a function pointer: out_bytes is its size). */
-CPH_API cph_status cph_plugin_symbol(const char *name, const char *symbol, void *out, size_t out_bytes,
+/* The address of the function `symbol` in libcolophon-<name>.so; memcpy makes it a pointer to a function. */
+CPH_API cph_status cph_plugin_symbol(void **out, const char *name, const char *symbol,
                                      cph_err *err) CPH_MUST_USE;
 
 #ifdef __cplusplus
