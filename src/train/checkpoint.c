@@ -226,6 +226,7 @@ static cph_status write_all(cph_trainer *t, const char *dir, cph_err *err)
 
 typedef struct step_list {
     const char *dir;
+    bool clean; /* the run's own: what a killed run left half is removed */
     uint32_t *at; /* ascending: the list comes in byte order */
     size_t n, cap;
 } step_list;
@@ -236,7 +237,7 @@ static bool parse_step(cph_str name, uint32_t *out)
     if (!cph_str_starts(name, "step-") || name.n != 13 || !cph_str_u64(cph_str_sub(name, 5, 8), &step))
         return false;
     *out = (uint32_t)step;
-    return true;
+    return step > 0;
 }
 
 static cph_status note_step(void *ctx, cph_str name, cph_file_kind kind, uint64_t n_bytes, cph_err *err)
@@ -245,7 +246,7 @@ static cph_status note_step(void *ctx, cph_str name, cph_file_kind kind, uint64_
     uint32_t step;
     (void)n_bytes;
     if (kind != CPH_FILE_DIR) return CPH_OK;
-    if (cph_str_ends(name, ".tmp")) { /* of a killed run */
+    if (l->clean && cph_str_ends(name, ".tmp")) {
         char z[300], path[CPH_PATH_MAX];
         snprintf(z, sizeof z, "%.*s", CPH_FMT(name));
         CPH_TRY(cph_path_join(path, l->dir, z, err));
@@ -262,11 +263,32 @@ static cph_status note_step(void *ctx, cph_str name, cph_file_kind kind, uint64_
     return CPH_OK;
 }
 
-static cph_status step_path(const cph_trainer *t, uint32_t step, char out[CPH_PATH_MAX], cph_err *err)
+cph_status cph_checkpoint_path(const char *run_dir, uint32_t step, char out[CPH_PATH_MAX], cph_err *err)
 {
     char name[32];
     snprintf(name, sizeof name, STEP_DIR, step);
-    return cph_path_join(out, t->run_dir, name, err);
+    return cph_path_join(out, run_dir, name, err);
+}
+
+bool cph_checkpoint_step(const char *dir, uint32_t *step)
+{
+    char path[CPH_PATH_MAX];
+    return parse_step(cph_path_base(cph_str_of(dir)), step) &&
+           cph_path_join(path, dir, STATE_NAME, NULL) == CPH_OK &&
+           cph_file_kind_of(path) == CPH_FILE_REGULAR;
+}
+
+cph_status cph_checkpoint_list(const char *run_dir, uint32_t **out, size_t *n, cph_err *err)
+{
+    step_list l = {.dir = run_dir};
+    cph_status s = cph_list(run_dir, note_step, &l, err);
+    if (s == CPH_OK) {
+        *out = l.at;
+        *n = l.n;
+    } else {
+        cph_free(l.at);
+    }
+    return s;
 }
 
 /* Takes the final name away first: a directory half removed must not look whole. */
@@ -283,12 +305,12 @@ static cph_status move_away(const char *path, const char *suffix, bool remove_it
 
 static cph_status prune(const cph_trainer *t, cph_err *err)
 {
-    step_list l = {.dir = t->run_dir};
+    step_list l = {.dir = t->run_dir, .clean = true};
     char path[CPH_PATH_MAX];
     cph_status s = cph_list(t->run_dir, note_step, &l, err);
     for (size_t i = 0; s == CPH_OK && i + t->o.keep_last < l.n; i++) {
         if (t->o.keep_every && l.at[i] % t->o.keep_every == 0) continue;
-        s = step_path(t, l.at[i], path, err);
+        s = cph_checkpoint_path(t->run_dir, l.at[i], path, err);
         if (s == CPH_OK) s = move_away(path, ".tmp", true, err);
     }
     cph_free(l.at);
@@ -299,7 +321,7 @@ cph_status cph_checkpoint_save(cph_trainer *t, cph_err *err)
 {
     char path[CPH_PATH_MAX];
     cph_outdir dir;
-    CPH_TRY(step_path(t, t->at.step, path, err));
+    CPH_TRY(cph_checkpoint_path(t->run_dir, t->at.step, path, err));
     if (t->segment_first == t->at.step) return CPH_OK; /* nothing was done since the last one */
     CPH_TRY(cph_outdir_begin(&dir, path, false, err));
     cph_status s = write_all(t, dir.path, err);
@@ -350,26 +372,59 @@ static bool get_state(const cph_json *v, cph_progress_state *at)
            cph_json_double(cph_json_get(v, "held_out_loss"), &at->held_out_loss);
 }
 
-static cph_status read_state(cph_trainer *t, const char *dir, cph_err *err)
+/* The state as it is written, and the digest of the configuration that it belongs to. */
+static cph_status parse_state(const char *dir, cph_progress_state *at, cph_digest *configuration,
+                              cph_err *err)
 {
-    char path[CPH_PATH_MAX], hex[CPH_HEX_DIGEST];
+    char path[CPH_PATH_MAX];
     cph_arena a;
     cph_json *v;
-    cph_digest run;
-    cph_progress_state at = {0};
+    cph_progress_state read = {0};
     CPH_TRY(cph_path_join(path, dir, STATE_NAME, err));
-    CPH_TRY(run_digest(t, &run, err));
-    cph_digest_hex(&run, hex);
     cph_arena_init(&a, STATE_MAX * 16);
     cph_status s = cph_json_read(&v, &a, path, STATE_MAX, err);
-    if (s == CPH_OK && !get_state(v, &at)) s = cph_fail(err, CPH_DATA, "%s: is no state of a run", path);
-    if (s == CPH_OK && !cph_str_is(cph_json_get_str(v, "configuration"), hex)) {
+    if (s == CPH_OK && (!get_state(v, &read) ||
+                        !cph_digest_parse(cph_json_get_str(v, "configuration"), configuration)))
+        s = cph_fail(err, CPH_DATA, "%s: is no state of a run", path);
+    if (s == CPH_OK) *at = read;
+    cph_arena_release(&a);
+    return s;
+}
+
+static cph_status read_state(cph_trainer *t, const char *dir, cph_err *err)
+{
+    cph_digest run, theirs;
+    cph_progress_state at;
+    CPH_TRY(run_digest(t, &run, err));
+    cph_status s = parse_state(dir, &at, &theirs, err);
+    if (s == CPH_OK && cph_digest_cmp(&run, &theirs) != 0) {
         cph_fail(err, CPH_USAGE, "%s: was made by another configuration", dir);
         s = cph_hint(err, "another run wants another --out");
     }
     if (s == CPH_OK && (at.cursor.index >= cph_order_n_docs(t->order) || at.cursor.row >= CPH_ORDER_BLOCK || at.step == 0))
-        s = cph_fail(err, CPH_DATA, "%s: its cursor lies outside the token set", path);
+        s = cph_fail(err, CPH_DATA, "%s: its cursor lies outside the token set", dir);
     if (s == CPH_OK) t->at = at;
+    return s;
+}
+
+static bool get_segment(const cph_json *v, cph_segment *out)
+{
+    return get_u32(v, "first_step", &out->first_step) && get_u32(v, "last_step", &out->last_step) &&
+           cph_digest_parse(cph_json_get_str(v, "digest_before"), &out->digest_before) &&
+           out->first_step > 0 && out->first_step <= out->last_step;
+}
+
+cph_status cph_checkpoint_read(const char *dir, cph_progress_state *at, cph_segment *segment, cph_err *err)
+{
+    char path[CPH_PATH_MAX];
+    cph_arena a;
+    cph_json *v;
+    cph_digest configuration; /* same_run says more */
+    CPH_TRY(parse_state(dir, at, &configuration, err));
+    CPH_TRY(cph_path_join(path, dir, SEGMENT_NAME, err));
+    cph_arena_init(&a, STATE_MAX * 16);
+    cph_status s = cph_json_read(&v, &a, path, STATE_MAX, err);
+    if (s == CPH_OK && !get_segment(v, segment)) s = cph_fail(err, CPH_DATA, "%s: is no segment of a run", path);
     cph_arena_release(&a);
     return s;
 }
@@ -418,12 +473,17 @@ static cph_status read_weights(cph_trainer *t, const char *dir, cph_err *err)
     return s;
 }
 
+cph_status cph_checkpoint_arrays(cph_trainer *t, const char *dir, cph_err *err)
+{
+    CPH_TRY(read_weights(t, dir, err));
+    return read_optimizer(t, dir, err);
+}
+
 static cph_status read_all(cph_trainer *t, const char *dir, cph_err *err)
 {
     char path[CPH_PATH_MAX];
     CPH_TRY(read_state(t, dir, err));
-    CPH_TRY(read_weights(t, dir, err));
-    CPH_TRY(read_optimizer(t, dir, err));
+    CPH_TRY(cph_checkpoint_arrays(t, dir, err));
     CPH_TRY(cph_seen_load(t, dir, err));
     CPH_TRY(cph_path_join(path, dir, CPH_LOG_NAME, err));
     cph_buf_cut(&t->log, 0);
@@ -457,7 +517,7 @@ static cph_status newest_whole(cph_trainer *t, const step_list *l, char path[CPH
     *found = l->n;
     for (size_t i = l->n; i-- > 0;) {
         cph_err why = {0};
-        CPH_TRY(step_path(t, l->at[i], path, err));
+        CPH_TRY(cph_checkpoint_path(t->run_dir, l->at[i], path, err));
         cph_status s = check_one(t, path, &why);
         if (s == CPH_OK) {
             *found = i;
@@ -475,7 +535,7 @@ static cph_status newest_whole(cph_trainer *t, const step_list *l, char path[CPH
 
 cph_status cph_checkpoint_resume(cph_trainer *t, cph_err *err)
 {
-    step_list l = {.dir = t->run_dir};
+    step_list l = {.dir = t->run_dir, .clean = true};
     char path[CPH_PATH_MAX];
     size_t found = 0;
     cph_status s = cph_list(t->run_dir, note_step, &l, err);

@@ -171,6 +171,20 @@ cph_status cph_model_seal(cph_trainer *t, const char *dir, cph_digest *digest, c
 cph_status cph_checkpoint_save(cph_trainer *t, cph_err *err) CPH_MUST_USE;
 /* The newest whole checkpoint of the run; t->at.step stays 0 when there is none. */
 cph_status cph_checkpoint_resume(cph_trainer *t, cph_err *err) CPH_MUST_USE;
+/* Read only, for who looks at a run from outside. */
+typedef struct cph_segment {
+    uint32_t first_step, last_step; /* what was done since the checkpoint before */
+    cph_digest digest_before;       /* cph_state_digest where it began */
+} cph_segment;
+cph_status cph_checkpoint_path(const char *run_dir, uint32_t step, char out[CPH_PATH_MAX],
+                               cph_err *err) CPH_MUST_USE;
+bool cph_checkpoint_step(const char *dir, uint32_t *step); /* is `dir` a checkpoint, and of which step? */
+/* The steps of all checkpoints, ascending; *out is the caller's to free. */
+cph_status cph_checkpoint_list(const char *run_dir, uint32_t **out, size_t *n, cph_err *err) CPH_MUST_USE;
+cph_status cph_checkpoint_read(const char *dir, cph_progress_state *at, cph_segment *segment,
+                               cph_err *err) CPH_MUST_USE;
+/* Weights and optimizer state into the trainer; t->at stays. */
+cph_status cph_checkpoint_arrays(cph_trainer *t, const char *dir, cph_err *err) CPH_MUST_USE;
 /* Parameters and optimizer state, tensor by tensor: all parts of a name before the next name. */
 typedef void (*cph_state_fn)(void *ctx, const char *name, const char *part, const float *values, size_t n);
 void cph_state_each(const cph_trainer *t, cph_state_fn each, void *ctx);
