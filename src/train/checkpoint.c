@@ -28,11 +28,15 @@
 void cph_state_each(const cph_trainer *t, cph_state_fn each, void *ctx)
 {
     const float *weights = cph_model_weights(t->model);
+    size_t next = 0, n = cph_optimizer_n_states(t->optimizer);
     for (size_t i = 0; i < cph_model_n_params(t->model); i++) {
         const cph_param *p = cph_model_param(t->model, i);
         each(ctx, p->name, "weights", weights + p->offset, p->n);
-        each(ctx, p->name, "exp_avg", t->m1 + p->offset, p->n);
-        each(ctx, p->name, "exp_avg_sq", t->v2 + p->offset, p->n);
+        for (; next < n; next++) {
+            cph_state s = cph_optimizer_state(t->optimizer, next);
+            if (s.param != p) break;
+            each(ctx, p->name, s.prefix, s.here, s.n);
+        }
     }
 }
 
@@ -76,35 +80,27 @@ static cph_status run_digest(const cph_trainer *t, cph_digest *out, cph_err *err
 
 /* ---- writing ---- */
 
-typedef struct optimizer_part {
-    const char *prefix;
-    float *arena;
-} optimizer_part;
-
-static cph_status name_tensor(cph_arena *a, cph_st_tensor *t, const optimizer_part *part, const cph_param *p,
-                              cph_err *err)
+static cph_status name_tensor(cph_arena *a, cph_st_tensor *t, const cph_state *state, cph_err *err)
 {
-    *t = (cph_st_tensor){.type = CPH_ST_F32,
-                         .n_dims = p->n_dims,
-                         .data = (const uint8_t *)(part->arena + p->offset)};
-    for (unsigned d = 0; d < p->n_dims; d++) t->dims[d] = p->dims[d];
-    return cph_arena_printf(a, &t->name, err, "%s.%s", part->prefix, p->name);
+    *t = (cph_st_tensor){.type = CPH_ST_F32, .n_dims = state->n_dims, .data = (const uint8_t *)state->here};
+    for (unsigned d = 0; d < state->n_dims; d++) t->dims[d] = state->dims[d];
+    return cph_arena_printf(a, &t->name, err, "%s.%s", state->prefix, state->param->name);
 }
 
 static cph_status write_optimizer(const cph_trainer *t, const char *dir, cph_err *err)
 {
-    const optimizer_part parts[2] = {{"exp_avg", t->m1}, {"exp_avg_sq", t->v2}};
-    size_t n = cph_model_n_params(t->model);
+    size_t n = cph_optimizer_n_states(t->optimizer);
     char path[CPH_PATH_MAX];
     void *tensors;
     cph_arena a;
     cph_arena_init(&a, (size_t)64 << 20);
     cph_status s = cph_path_join(path, dir, OPTIMIZER_NAME, err);
-    if (s == CPH_OK) s = cph_arena_alloc(&a, &tensors, 2 * n * sizeof(cph_st_tensor), err);
-    for (size_t i = 0; s == CPH_OK && i < 2 * n; i++)
-        s = name_tensor(&a, (cph_st_tensor *)tensors + i, &parts[i / n], cph_model_param(t->model, i % n),
-                        err);
-    if (s == CPH_OK) s = cph_safetensors_write(path, tensors, 2 * n, err);
+    if (s == CPH_OK) s = cph_arena_alloc(&a, &tensors, n * sizeof(cph_st_tensor), err);
+    for (size_t i = 0; s == CPH_OK && i < n; i++) {
+        cph_state state = cph_optimizer_state(t->optimizer, i);
+        s = name_tensor(&a, (cph_st_tensor *)tensors + i, &state, err);
+    }
+    if (s == CPH_OK) s = cph_safetensors_write(path, tensors, n, err);
     cph_arena_release(&a);
     return s;
 }
@@ -429,30 +425,27 @@ cph_status cph_checkpoint_read(const char *dir, cph_progress_state *at, cph_segm
     return s;
 }
 
-static cph_status read_part(const cph_trainer *t, const cph_safetensors *f, const optimizer_part *part,
-                            const char *path, cph_err *err)
+static cph_status read_tensor(const cph_safetensors *f, const cph_state *state, const char *path, cph_err *err)
 {
-    for (size_t i = 0; i < cph_model_n_params(t->model); i++) {
-        const cph_param *p = cph_model_param(t->model, i);
-        char name[512];
-        snprintf(name, sizeof name, "%s.%s", part->prefix, p->name);
-        const cph_st_tensor *tensor = cph_safetensors_find(f, cph_str_of(name));
-        if (!tensor || tensor->type != CPH_ST_F32 || tensor->n != p->n)
-            return cph_fail(err, CPH_DATA, "%s: %s is absent or of another size", path, name);
-        CPH_TRY(cph_st_read_f32(tensor, part->arena + p->offset, err));
-    }
-    return CPH_OK;
+    char name[512];
+    snprintf(name, sizeof name, "%s.%s", state->prefix, state->param->name);
+    const cph_st_tensor *tensor = cph_safetensors_find(f, cph_str_of(name));
+    if (!tensor || tensor->type != CPH_ST_F32 || tensor->n != state->n)
+        return cph_fail(err, CPH_DATA, "%s: %s is absent or of another size", path, name);
+    return cph_st_read_f32(tensor, state->here, err);
 }
 
 static cph_status read_optimizer(const cph_trainer *t, const char *dir, cph_err *err)
 {
-    const optimizer_part parts[2] = {{"exp_avg", t->m1}, {"exp_avg_sq", t->v2}};
     char path[CPH_PATH_MAX];
     cph_safetensors *f;
     CPH_TRY(cph_path_join(path, dir, OPTIMIZER_NAME, err));
     CPH_TRY(cph_safetensors_open(&f, path, err));
-    cph_status s = read_part(t, f, &parts[0], path, err);
-    if (s == CPH_OK) s = read_part(t, f, &parts[1], path, err);
+    cph_status s = CPH_OK;
+    for (size_t i = 0; s == CPH_OK && i < cph_optimizer_n_states(t->optimizer); i++) {
+        cph_state state = cph_optimizer_state(t->optimizer, i);
+        s = read_tensor(f, &state, path, err);
+    }
     cph_safetensors_close(f);
     return s;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * steps.c - the loop: rows, labels counted first, micro-batches, clipping, AdamW.
+ * steps.c - the loop: rows, labels counted first, micro-batches, clipping, the update.
  *
  * A step is a function of (weights, moments, step number): the rows come from the
  * order at a cursor, dropout from (seed, site, micro-batch, step). Nothing that a clock,
@@ -82,20 +82,20 @@ static cph_status gradients(cph_trainer *t, uint64_t n_labels, double *loss, cph
 
 static cph_status update(cph_trainer *t, cph_step_facts *f, cph_err *err)
 {
-    f->norm = cph_grad_norm(t->model, t->grads, t->pool);
-    f->lr = t->o.lr * cph_schedule_at(&t->schedule, t->at.step);
+    cph_update how = {.t = (uint64_t)t->at.step + 1, .schedule = cph_schedule_at(&t->schedule, t->at.step)};
+    (void)cph_optimizer_sums(t->optimizer, t->grads);
+    f->norm = cph_optimizer_norm(t->optimizer);
+    f->lr = cph_optimizer_rate(t->optimizer, &how);
     if (!isfinite(f->loss) || !isfinite(f->norm)) {
         cph_fail(err, CPH_DATA, "step %u: the loss is %g and the gradient's norm %g: the run has diverged",
                  t->at.step + 1, f->loss, f->norm);
         return cph_hint(err,
                         "a lower --lr, a longer --warmup or --clip helps; the checkpoints before it stand");
     }
-    double coef = t->o.clip > 0 ? t->o.clip / (f->norm + 1e-6) : 1; /* text-models 13.1 */
-    if (coef > 1) coef = 1;
-    cph_adamw adamw = {.lr = (float)f->lr, .beta1 = (float)t->o.beta1, .beta2 = (float)t->o.beta2,
-                       .eps = (float)t->o.eps, .weight_decay = (float)t->o.weight_decay,
-                       .t = (uint64_t)t->at.step + 1, .decay_by_flag = true};
-    cph_adamw_step(t->model, t->grads, t->m1, t->v2, &adamw, (float)coef, t->pool);
+    how.grad_scale = t->o.clip > 0 ? t->o.clip / (f->norm + 1e-6) : 1; /* text-models 13.1 */
+    if (how.grad_scale > 1) how.grad_scale = 1;
+    cph_optimizer_step(t->optimizer, t->grads, &how);
+    cph_model_weights_changed(t->model);
     return CPH_OK;
 }
 

@@ -18,6 +18,7 @@
 
 static cph_status need_of(const cph_trainer *t, uint64_t *state, uint64_t *step, cph_err *err)
 {
+    cph_optimizer_opts how = cph_train_optimizer(&t->o);
     unsigned threads = cph_pool_threads(t->pool);
     uint64_t held = 0;
     CPH_TRY(cph_step_need(t->model, (cph_step_shape){.B = t->o.batch, .T = t->o.seq_len, .train = true},
@@ -26,7 +27,8 @@ static cph_status need_of(const cph_trainer *t, uint64_t *state, uint64_t *step,
         CPH_TRY(cph_step_need(t->model, (cph_step_shape){.B = t->o.batch, .T = t->o.seq_len}, threads, &held,
                               err));
     *step += held + (uint64_t)cph_rows_per_step(t) * t->o.seq_len * 16;
-    *state = cph_model_flat_len(t->model) * 16; /* weights, gradients, two moments */
+    CPH_TRY(cph_optimizer_need(t->model, &how, NULL, threads, state, err));
+    *state += cph_model_flat_len(t->model) * 8; /* weights, gradients */
     return CPH_OK;
 }
 
@@ -40,7 +42,7 @@ static cph_status say_memory(const cph_trainer *t, cph_err *err)
     cph_format_bytes(state, b);
     cph_format_bytes(step, c);
     cph_format_bytes(have, d);
-    cph_log(CPH_INFO, "memory: needs %s (weights, gradients and moments %s, a step %s), have %s", a, b, c, d);
+    cph_log(CPH_INFO, "memory: needs %s (weights, gradients and optimizer %s, a step %s), have %s", a, b, c, d);
     if (cap && state + step > cap) {
         cph_fail(err, CPH_NOMEM, "training needs %s of memory; the limit is %s", a, d);
         return cph_hint(err, "a smaller --batch with --accumulate, or a shorter --seq-len");
@@ -215,12 +217,12 @@ static cph_status floats(float **out, const cph_trainer *t, cph_err *err)
 
 cph_status cph_trainer_allocate(cph_trainer *t, cph_err *err)
 {
+    cph_optimizer_opts how = cph_train_optimizer(&t->o);
     size_t n = (size_t)cph_rows_per_step(t) * t->o.seq_len;
     void *p;
     CPH_TRY(say_memory(t, err));
     CPH_TRY(floats(&t->grads, t, err));
-    CPH_TRY(floats(&t->m1, t, err));
-    CPH_TRY(floats(&t->v2, t, err));
+    CPH_TRY(cph_optimizer_open(&t->optimizer, t->model, &how, NULL, t->pool, err));
     CPH_TRY(cph_alloc_n(&p, n, 4, err));
     t->rows.ids = p;
     CPH_TRY(cph_alloc_n(&p, n, 4, err));
@@ -255,8 +257,7 @@ void cph_trainer_release(cph_trainer *t)
     cph_step_close(t->eval_step);
     cph_step_close(t->step);
     cph_free(t->grads);
-    cph_free(t->m1);
-    cph_free(t->v2);
+    cph_optimizer_close(t->optimizer);
     cph_free(t->rows.ids);
     cph_free(t->rows.labels);
     cph_free(t->rows.segments);

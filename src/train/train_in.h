@@ -10,6 +10,7 @@
 #include <colophon/model/model.h>
 #include <colophon/provenance/proof.h>
 #include <colophon/tokenizer/tokenizer.h>
+#include <colophon/train/optimizer.h>
 #include <colophon/train/order.h>
 #include <colophon/train/schedule.h>
 #include <colophon/train/tokens.h>
@@ -109,7 +110,8 @@ typedef struct cph_trainer {
     cph_digest base; /* of `from` */
     cph_order *order, *held_out;
     cph_step *step, *eval_step;
-    float *grads, *m1, *v2;
+    float *grads;
+    cph_optimizer *optimizer;
     cph_row rows; /* [accumulate * batch, T] each */
     cph_seen *seen; /* a row of the document table each */
     cph_progress_state at;
@@ -129,6 +131,7 @@ cph_status cph_train_identity(const cph_trainer *t, cph_arena *a, cph_json **out
 /* The way back: options from identity.options; texts live in `a`. o->from is set where the run had a base. */
 cph_status cph_train_opts_read(cph_train_opts *o, const cph_json *sealed, cph_arena *a, const char *where,
                                cph_err *err) CPH_MUST_USE;
+cph_optimizer_opts cph_train_optimizer(const cph_train_opts *o); /* of resolved options */
 /* CPH_USAGE names the first option or parent in which an earlier seal differs from this run. */
 cph_status cph_train_same_run(const cph_trainer *t, const cph_manifest *earlier, const char *where,
                               cph_err *err) CPH_MUST_USE;

@@ -66,6 +66,18 @@ cph_status cph_train_opts_check(const cph_train_opts *o, cph_err *err)
     return CPH_OK;
 }
 
+cph_optimizer_opts cph_train_optimizer(const cph_train_opts *o)
+{
+    cph_optimizer_opts p;
+    cph_optimizer_opts_init(&p, CPH_OPTIMIZER_ADAMW);
+    p.lr = o->lr;
+    p.weight_decay = o->weight_decay;
+    p.beta1 = o->beta1;
+    p.beta2 = o->beta2;
+    p.eps = o->eps;
+    return p;
+}
+
 /* ---- the configuration of a new model ---- */
 
 cph_status cph_train_config(cph_json **out, cph_arena *a, const cph_train_opts *o, uint32_t vocab,
