@@ -10,7 +10,8 @@
  *     unsigned n = 4;
  *     CPH_TRY(cph_comm_fork(&c, n, err));       // from here on there are n processes
  *     s = work(c, err);                         // the same calls on every rank
- *     s = cph_comm_close(c, s, err);            // a rank that failed tells the others
+ *     s = cph_comm_end(c, s, err);              // a rank that failed tells the others
+ *     cph_comm_close(c);
  *
  * Ranks make the same collective calls in the same order. What is sent is bytes in this
  * machine's order: all ranks run one program on one kind of processor.
@@ -44,7 +45,7 @@ typedef struct cph_comm cph_comm;
 
 /*
  * Makes n processes of this one, which becomes rank 0 and waits for the others in
- * cph_comm_close. Call it before any thread is started. n 1 gives NULL.
+ * cph_comm_end. Call it before any thread is started. n 1 gives NULL.
  */
 CPH_API cph_status cph_comm_fork(cph_comm **out, unsigned n, cph_err *err) CPH_MUST_USE;
 /*
@@ -54,11 +55,14 @@ CPH_API cph_status cph_comm_fork(cph_comm **out, unsigned n, cph_err *err) CPH_M
 CPH_API cph_status cph_comm_load(cph_comm **out, const char *name, cph_err *err) CPH_MUST_USE;
 
 /*
- * Ends this rank's part: `s` and *err are what it ended with. Tells the others of a failure,
- * takes theirs where it had none, waits until all are done. Rank 0 of a fork reaps the others.
- * Returns `s`, or the failure of another rank. NULL is fine.
+ * Ends this rank's part: `s` and *err are what it ended with. Tells the others of a failure, takes
+ * theirs where it had none, waits until all are done. Rank 0 of a fork reaps the others.
+ * Returns `s`, or the failure of another rank. No call but _close and _speaks may follow.
  */
-CPH_API cph_status cph_comm_close(cph_comm *c, cph_status s, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_comm_end(cph_comm *c, cph_status s, cph_err *err) CPH_MUST_USE;
+CPH_API void cph_comm_close(cph_comm *c); /* NULL is fine */
+/* True on the rank that tells the user how it ended: rank 0, or all others where rank 0 died. */
+CPH_API bool cph_comm_speaks(const cph_comm *c);
 
 CPH_API unsigned cph_comm_rank(const cph_comm *c);
 CPH_API unsigned cph_comm_size(const cph_comm *c);
@@ -72,8 +76,6 @@ CPH_API const char *cph_comm_name(const cph_comm *c);    /* "one", "fork", "mpi"
  */
 typedef void (*cph_comm_loss_fn)(void *ctx, const cph_err *why);
 CPH_API void cph_comm_on_loss(cph_comm *c, double grace_s, cph_comm_loss_fn fn, void *ctx);
-/* True when this rank's failure is one that another rank tells the user about, too. */
-CPH_API bool cph_comm_was_told(const cph_comm *c);
 
 /* ---- from rank to rank ---- */
 CPH_API cph_status cph_comm_send(cph_comm *c, unsigned to, const void *p, size_t n, cph_err *err) CPH_MUST_USE;

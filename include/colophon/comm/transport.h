@@ -40,6 +40,8 @@ struct cph_transport {
     void (*release)(cph_transport *t, unsigned from);
     /* Sleeps until something may have changed, a few milliseconds at most. */
     void (*wait)(cph_transport *t);
+    void (*poke)(cph_transport *t); /* ends a wait of this rank; may be called by any thread at any time */
+    int lost; /* a rank to which the way broke, or -1; the calls above then do nothing for it */
     /* `orderly`: everybody has come to the end; else the job is ending with a failure, and nothing is waited for. */
     void (*close)(cph_transport *t, bool orderly);
 };
