@@ -16,7 +16,9 @@ struct cph_decoder {
     cph_model *m;
     cph_tape *tape;
     cph_exec *exec;
-    float *arena, *k_cache, *v_cache; /* caches [n_layer, n_rows, max_len, kv_width] */
+    float *arena;
+    size_t size;             /* of a cached value */
+    char *k_cache, *v_cache; /* [n_layer, n_rows, max_len, kv_width] */
     uint32_t *ids, *positions;        /* [CHUNK] */
     uint32_t *len;                    /* [n_rows] */
     uint32_t n_rows, max_len;
@@ -32,17 +34,20 @@ static cph_status open_decoder(cph_decoder *d, cph_pool *pool, cph_err *err)
     d->ids = mem;
     d->positions = d->ids + CHUNK;
     d->len = d->positions + CHUNK;
-    CPH_TRY(cph_alloc_n(&mem, cache, 2 * sizeof(float), err));
+    cph_tape_opts o = {false, cph_arith_dtype(d->m->arith), d->m->backend};
+    d->size = o.dtype == CPH_BF16 ? sizeof(uint16_t) : sizeof(float);
+    CPH_TRY(cph_alloc_n(&mem, cache, 2 * d->size, err));
     d->k_cache = mem;
-    d->v_cache = d->k_cache + cache;
-    CPH_TRY(cph_tape_open(&d->tape, &d->m->params, false, err));
+    d->v_cache = d->k_cache + cache * d->size;
+    CPH_TRY(cph_tape_open(&d->tape, &d->m->params, &o, err));
     model_inputs in = {.ids = d->ids, .positions = d->positions, .B = 1, .T = CHUNK};
     d->logits = d->m->family->record_decode(d->m, d->tape, &in);
     CPH_TRY(cph_tape_plan(d->tape, &arena_floats, err));
     CPH_TRY(cph_alloc_n(&mem, arena_floats, sizeof(float), err));
     d->arena = mem;
     CPH_TRY(cph_model_pack_alloc(d->m, err));
-    return cph_exec_open(&d->exec, d->m->backend, pool, err);
+    CPH_TRY(cph_exec_open(&d->exec, d->m->backend, pool, err));
+    return cph_exec_reserve(d->exec, cph_tape_scratch(d->tape), err);
 }
 
 cph_status cph_decoder_open(cph_decoder **out, cph_model *m, uint32_t n_rows, uint32_t max_len,
@@ -74,9 +79,10 @@ void cph_decoder_close(cph_decoder *d)
     cph_free(d);
 }
 
-static size_t cache_at(const cph_decoder *d, uint32_t layer, uint32_t row)
+/* Bytes into a cache. */
+static size_t cache_at(const cph_decoder *d, uint32_t layer, uint32_t row, uint32_t position)
 {
-    return ((size_t)layer * d->n_rows + row) * d->max_len * d->m->kv_width;
+    return (((size_t)layer * d->n_rows + row) * d->max_len + position) * d->m->kv_width * d->size;
 }
 
 /* Points the records at n new tokens of this row. Layers come in the order of their appends. */
@@ -91,22 +97,22 @@ static void aim(cph_decoder *d, uint32_t row, uint32_t n)
         case CPH_OP_linear: op->u.linear.rows = n; break;
         case CPH_OP_append:
             op->u.append.rows = n;
-            op->u.append.k_cache = d->k_cache + cache_at(d, layer, row) + (size_t)len * d->m->kv_width;
-            op->u.append.v_cache = d->v_cache + cache_at(d, layer, row) + (size_t)len * d->m->kv_width;
+            op->u.append.k_cache = d->k_cache + cache_at(d, layer, row, len);
+            op->u.append.v_cache = d->v_cache + cache_at(d, layer, row, len);
             break;
         case CPH_OP_attention:
             op->u.attention.q_len = n;
             op->u.attention.k_len = len + n;
             op->u.attention.q_pos = len;
-            op->u.attention.k = d->k_cache + cache_at(d, layer, row);
-            op->u.attention.v = d->v_cache + cache_at(d, layer, row);
+            op->u.attention.k = d->k_cache + cache_at(d, layer, row, 0);
+            op->u.attention.v = d->v_cache + cache_at(d, layer, row, 0);
             layer++;
             break;
         default: break;
         }
     }
     cph_linear *head = &cph_tape_node(d->tape, cph_tape_n_nodes(d->tape) - 1)->u.linear;
-    head->x += (size_t)(n - 1) * head->in; /* binding set it to row 0 */
+    head->x = (const char *)head->x + (size_t)(n - 1) * head->in * d->size; /* binding set it to row 0 */
     head->rows = 1;
 }
 
@@ -156,10 +162,10 @@ cph_status cph_decoder_copy(cph_decoder *d, uint32_t from_row, uint32_t to_row, 
     if (from_row >= d->n_rows || to_row >= d->n_rows)
         return cph_fail(err, CPH_USAGE, "copy of row %u to row %u: the decoder has %u", from_row, to_row,
                         d->n_rows);
-    size_t bytes = (size_t)d->len[from_row] * d->m->kv_width * sizeof(float);
+    size_t bytes = (size_t)d->len[from_row] * d->m->kv_width * d->size;
     for (uint32_t layer = 0; from_row != to_row && layer < d->m->n_layer; layer++) {
-        memcpy(d->k_cache + cache_at(d, layer, to_row), d->k_cache + cache_at(d, layer, from_row), bytes);
-        memcpy(d->v_cache + cache_at(d, layer, to_row), d->v_cache + cache_at(d, layer, from_row), bytes);
+        memcpy(d->k_cache + cache_at(d, layer, to_row, 0), d->k_cache + cache_at(d, layer, from_row, 0), bytes);
+        memcpy(d->v_cache + cache_at(d, layer, to_row, 0), d->v_cache + cache_at(d, layer, from_row, 0), bytes);
     }
     d->len[to_row] = d->len[from_row];
     return CPH_OK;

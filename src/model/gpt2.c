@@ -282,7 +282,7 @@ static void record(const cph_model *m, cph_tape *t, const model_inputs *in, mode
 static cph_tensor record_decode(const cph_model *m, cph_tape *t, const model_inputs *in)
 {
     cph_tensor h = body(&m->gpt2, t, in, true, NULL);
-    cph_tensor logits = cph_tape_linear(t, h, m->gpt2.head, CPH_NO_PARAM, true, CPH_ACT_NONE);
+    cph_tensor logits = cph_tape_logits(t, h, m->gpt2.head, true);
     cph_tape_keep(t, logits);
     return logits;
 }

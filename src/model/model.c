@@ -145,14 +145,27 @@ const char *cph_isa_name(void)
 
 /* ---- the compute form of the weights (engine 2.6): packed once per change, shared by all passes ---- */
 
+static size_t packed_bytes(const cph_model *m, size_t i)
+{
+    const model_pack *p = &m->packs[i];
+    size_t n = p->wanted ? cph_pack_bytes(m->backend, cph_arith_dtype(m->arith), p->in, p->out) : 0;
+    return (n + 63) & ~(size_t)63;
+}
+
+size_t cph_model_packed_bytes(const cph_model *m)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < m->params.n; i++) total += packed_bytes(m, i);
+    return total;
+}
+
 cph_status cph_model_pack_alloc(cph_model *m, cph_err *err)
 {
     void *mem;
     if (m->packed) return CPH_OK;
-    size_t total = cph_model_packed_floats(m);
-    CPH_TRY(cph_alloc_n(&mem, total, sizeof(float), err));
-    float *arena = mem;
-    cph_status s = cph_alloc0(&mem, m->params.n * sizeof(float *), err);
+    CPH_TRY(cph_alloc(&mem, cph_model_packed_bytes(m) + 64, err));
+    char *arena = mem;
+    cph_status s = cph_alloc0(&mem, m->params.n * sizeof(void *), err);
     if (s != CPH_OK) {
         cph_free(arena);
         return s;
@@ -161,20 +174,12 @@ cph_status cph_model_pack_alloc(cph_model *m, cph_err *err)
     m->packed_arena = arena;
     size_t at = 0;
     for (size_t i = 0; i < m->params.n; i++) {
-        size_t n = m->packs[i].wanted ? cph_pack_floats(m->backend, m->packs[i].in, m->packs[i].out) : 0;
+        size_t n = packed_bytes(m, i);
         if (n) m->packed[i] = arena + at;
-        at += (n + 15) & ~(size_t)15;
+        at += n;
     }
+    m->packed_version = 0;
     return CPH_OK;
-}
-
-size_t cph_model_packed_floats(const cph_model *m)
-{
-    size_t total = 0;
-    for (size_t i = 0; i < m->params.n; i++)
-        if (m->packs[i].wanted)
-            total += (cph_pack_floats(m->backend, m->packs[i].in, m->packs[i].out) + 15) & ~(size_t)15;
-    return total;
 }
 
 void cph_model_pack(cph_model *m, cph_exec *x)
@@ -182,7 +187,20 @@ void cph_model_pack(cph_model *m, cph_exec *x)
     if (m->packed_version == m->version) return;
     for (size_t i = 0; i < m->params.n; i++)
         if (m->packed[i])
-            cph_pack_weight(x, m->weights + m->params.items[i].offset, m->packs[i].in, m->packs[i].out,
-                            m->packs[i].out_in, m->packed[i]);
+            cph_pack_weight(x, cph_arith_dtype(m->arith), m->weights + m->params.items[i].offset, m->packs[i].in,
+                            m->packs[i].out, m->packs[i].out_in, m->packed[i]);
     m->packed_version = m->version;
 }
+
+cph_status cph_model_set_arith(cph_model *m, cph_arith arith, cph_err *err)
+{
+    const cph_backend *b;
+    CPH_TRY(cph_backend_for(&b, arith, err));
+    if (m->packed) return cph_fail(err, CPH_USAGE, "the arithmetic of a model is chosen before its first pass");
+    m->arith = arith;
+    m->backend = b;
+    return CPH_OK;
+}
+
+cph_arith cph_model_arith(const cph_model *m) { return m->arith; }
+const char *cph_model_isa(const cph_model *m) { return cph_backend_name(m->backend); }

@@ -56,7 +56,8 @@ typedef struct gpt2 {
 
 struct cph_model {
     const model_family *family;
-    const cph_backend *backend;
+    cph_arith arith;
+    const cph_backend *backend; /* for arith */
     cph_arena arena; /* config tree, family tables */
     cph_json *config;
     cph_json *generation; /* generation_config.json as read, or NULL */
@@ -66,8 +67,8 @@ struct cph_model {
     cph_registry params;
     float *weights;
     model_pack *packs; /* by parameter */
-    float **packed;    /* by parameter; pointers into packed_arena, NULL where not packed */
-    float *packed_arena;
+    void **packed;     /* by parameter; pointers into packed_arena, NULL where not packed */
+    void *packed_arena;
     uint64_t version, packed_version; /* of the weights */
     double *blocks; /* flat-block sums, for the gradient norm */
 };
@@ -93,7 +94,7 @@ cph_status cph_weights_untie(cph_model *m, const char *dir, cph_err *err);
 
 /* model.c: brings the packed weights up to date with the weights. */
 cph_status cph_model_pack_alloc(cph_model *m, cph_err *err);
-size_t cph_model_packed_floats(const cph_model *m);
+size_t cph_model_packed_bytes(const cph_model *m);
 void cph_model_pack(cph_model *m, cph_exec *x);
 
 #endif

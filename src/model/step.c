@@ -24,6 +24,7 @@ struct cph_step {
     float inv_labels;
     cph_draw draw;
     double *blocks;
+    float *hidden; /* a kept tensor of bf16 as floats, or NULL */
 };
 
 static uint64_t rows_of(cph_step_shape s) { return (uint64_t)s.B * s.T; }
@@ -55,7 +56,8 @@ static cph_status record(const cph_model *m, cph_step *s, cph_err *err)
                        .B = s->shape.B,
                        .T = s->shape.T,
                        .keep = s->shape.keep_logits};
-    CPH_TRY(cph_tape_open(&s->tape, &m->params, s->shape.train, err));
+    cph_tape_opts o = {s->shape.train, cph_arith_dtype(m->arith), m->backend};
+    CPH_TRY(cph_tape_open(&s->tape, &m->params, &o, err));
     if (s->shape.keep_logits) {
         void *mem;
         CPH_TRY(cph_alloc0(&mem, (m->n_layer + 1) * sizeof(cph_tensor), err));
@@ -73,8 +75,8 @@ cph_status cph_step_need(const cph_model *m, cph_step_shape shape, unsigned n_th
     cph_status status = record(m, &s, err);
     if (status == CPH_OK)
         *bytes = s.arena_floats * sizeof(float) + input_bytes(shape) + loss_blocks(shape) * sizeof(double) +
-                 cph_exec_bytes(m->backend, n_threads ? n_threads : 1) + sizeof(cph_step) +
-                 cph_model_packed_floats(m) * sizeof(float);
+                 (n_threads ? n_threads : 1) * cph_tape_scratch(s.tape) + sizeof(cph_step) +
+                 cph_model_packed_bytes(m);
     cph_tape_close(s.tape);
     cph_free(s.out.hidden);
     return status;
@@ -91,6 +93,9 @@ static cph_status allocate(cph_step *s, cph_err *err)
     s->labels = (int32_t *)(s->segments + n);
     CPH_TRY(cph_alloc0(&mem, loss_blocks(s->shape) * sizeof(double), err));
     s->blocks = mem;
+    if (!s->shape.keep_logits || s->m->arith == CPH_ARITH_FP32) return CPH_OK;
+    CPH_TRY(cph_alloc_n(&mem, n * s->m->width, sizeof(float), err));
+    s->hidden = mem;
     return CPH_OK;
 }
 
@@ -102,7 +107,8 @@ static cph_status open_step(cph_step *s, cph_pool *pool, cph_err *err)
     CPH_TRY(cph_alloc_n(&mem, s->arena_floats, sizeof(float), err));
     s->arena = mem;
     CPH_TRY(cph_model_pack_alloc(s->m, err));
-    return cph_exec_open(&s->exec, s->m->backend, pool, err);
+    CPH_TRY(cph_exec_open(&s->exec, s->m->backend, pool, err));
+    return cph_exec_reserve(s->exec, cph_tape_scratch(s->tape), err);
 }
 
 cph_status cph_step_open(cph_step **out, cph_model *m, cph_step_shape shape, cph_pool *pool, cph_err *err)
@@ -127,6 +133,7 @@ void cph_step_close(cph_step *s)
     cph_free(s->arena);
     cph_free(s->ids);
     cph_free(s->blocks);
+    cph_free(s->hidden);
     cph_free(s);
 }
 
@@ -173,12 +180,24 @@ cph_status cph_step_run(cph_step *s, const cph_batch *b, float *grads, double *l
     cph_model_pack(s->m, s->exec);
     cph_bases bases = {s->m->weights, grads, s->arena, s->m->packed};
     cph_tape_bind(s->tape, &bases);
+    cph_tape_fresh_grads(s->tape, b->fresh);
     cph_tape_forward(s->tape, s->exec);
     *loss_sum = cph_flat_sum(cph_tape_data(s->tape, s->out.losses), rows_of(s->shape), s->blocks);
     if (s->shape.train) cph_tape_backward(s->tape, s->exec);
     return CPH_OK;
 }
 
+void cph_step_on_grad(cph_step *s, void (*fn)(void *ctx, uint32_t param), void *ctx)
+{
+    cph_tape_on_grad(s->tape, fn, ctx);
+}
+
 const float *cph_step_logits(const cph_step *s) { return cph_tape_data(s->tape, s->out.logits); }
-const float *cph_step_hidden(const cph_step *s, uint32_t i) { return cph_tape_data(s->tape,
-                                                                                   s->out.hidden[i]); }
+
+const float *cph_step_hidden(cph_step *s, uint32_t i)
+{
+    const void *p = cph_tape_data(s->tape, s->out.hidden[i]);
+    if (cph_tape_type(s->tape, s->out.hidden[i]) == CPH_F32) return p;
+    for (size_t k = 0; k < rows_of(s->shape) * s->m->width; k++) s->hidden[k] = cph_bf16_to(((const uint16_t *)p)[k]);
+    return s->hidden;
+}

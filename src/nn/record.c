@@ -27,7 +27,7 @@ static cph_op *add_node(cph_tape *t, cph_op_kind kind)
     if (t->status != CPH_OK || !grow(t, &block, t->n_nodes, &t->cap_nodes, sizeof *t->nodes)) return NULL;
     t->nodes = block;
     cph_op *op = &t->nodes[t->n_nodes++];
-    *op = (cph_op){.kind = kind, .dtype = CPH_F32};
+    *op = (cph_op){.kind = kind, .dtype = t->o.dtype};
     return op;
 }
 
@@ -41,15 +41,24 @@ static cph_tensor add_tensor(cph_tape *t, tape_kind kind, uint32_t rows, uint32_
     return (cph_tensor)t->n_tensors++;
 }
 
+/* Floats: the residual stream, statistics, losses. */
 static cph_tensor activation(cph_tape *t, uint32_t rows, uint32_t width)
 {
     return add_tensor(t, TAPE_ACTIVATION, rows, width, 0);
 }
 
+/* What only GEMMs and attention read: of the tape's type. */
+static cph_tensor operand(cph_tape *t, uint32_t rows, uint32_t width)
+{
+    cph_tensor x = activation(t, rows, width);
+    if (x) t->tensors[x].type = t->o.dtype;
+    return x;
+}
+
 static void use_at(cph_tape *t, uint32_t field, cph_tensor x, uint32_t shift, bool grad, unsigned flags)
 {
     void *block = t->uses;
-    if (t->status != CPH_OK || x == 0 || (grad && !t->train)) return;
+    if (t->status != CPH_OK || x == 0 || (grad && !t->o.train)) return;
     if (!grow(t, &block, t->n_uses, &t->cap_uses, sizeof *t->uses)) return;
     t->uses = block;
     t->uses[t->n_uses++] = (tape_use){(uint32_t)t->n_nodes - 1, x, field, shift, (uint8_t)flags, grad};
@@ -80,6 +89,13 @@ static void use_scratch(cph_tape *t, uint32_t field, uint32_t rows, uint32_t wid
     use(t, field, activation(t, rows, width), flags);
 }
 
+static void use_workspace(cph_tape *t, uint32_t field, size_t bytes, unsigned flags)
+{
+    cph_tensor x = bytes ? activation(t, 1, 1) : 0;
+    if (x) t->tensors[x].n = (bytes + sizeof(float) - 1) / sizeof(float);
+    use(t, field, x, flags);
+}
+
 cph_tensor cph_tape_embed(cph_tape *t, const uint32_t *ids, const uint32_t *positions, uint32_t rows,
                           uint32_t tok,
                           uint32_t pos, cph_drop drop)
@@ -103,7 +119,7 @@ cph_normed cph_tape_norm(cph_tape *t, cph_tensor x, cph_tensor y, uint32_t gamma
     if (!op) return (cph_normed){0, 0};
     uint32_t rows = t->tensors[x].rows, width = t->tensors[x].width;
     op->u.norm = (cph_norm){.rows = rows, .width = width, .eps = eps, .drop = drop};
-    cph_normed out = {y ? activation(t, rows, width) : x, activation(t, rows, width)};
+    cph_normed out = {y ? activation(t, rows, width) : x, operand(t, rows, width)};
     use(t, FIELD(norm.x), x, y ? USE_F : USE_F | USE_B);
     use(t, FIELD(norm.y), y, USE_F);
     if (y) use(t, FIELD(norm.sum), out.sum, USE_F | USE_B);
@@ -112,7 +128,7 @@ cph_normed cph_tape_norm(cph_tape *t, cph_tensor x, cph_tensor y, uint32_t gamma
     use_param(t, FIELD(norm.beta), FIELD(norm.dbeta), beta);
     use_scratch(t, FIELD(norm.mean), rows, 1, USE_F | USE_B);
     use_scratch(t, FIELD(norm.rstd), rows, 1, USE_F | USE_B);
-    if (t->train) use_scratch(t, FIELD(norm.part), 2 * CPH_BLOCKS(rows), width, USE_B);
+    if (t->o.train) use_scratch(t, FIELD(norm.part), 2 * CPH_BLOCKS(rows), width, USE_B);
     use_grad(t, FIELD(norm.dh), out.h, USE_B);
     /* Without y, sum is x: its gradient is read (if a later residual makes one) and written in place. */
     use_grad(t, FIELD(norm.dsum), out.sum, USE_B | USE_OPTIONAL);
@@ -121,24 +137,39 @@ cph_normed cph_tape_norm(cph_tape *t, cph_tensor x, cph_tensor y, uint32_t gamma
     return out;
 }
 
-cph_tensor cph_tape_linear(cph_tape *t, cph_tensor x, uint32_t w, uint32_t b, bool out_in, cph_act act)
+static cph_tensor linear(cph_tape *t, cph_tensor x, uint32_t w, uint32_t b, const cph_linear *shape)
 {
     cph_op *op = add_node(t, CPH_OP_linear);
     if (!op) return 0;
-    uint32_t rows = t->tensors[x].rows, out = param_of(t, w)->dims[out_in ? 0 : 1];
-    op->u.linear = (cph_linear){
-        .rows = rows, .in = t->tensors[x].width, .out = out, .out_in = out_in, .act = act};
-    cph_tensor y = activation(t, rows, out);
+    uint32_t rows = t->tensors[x].rows, out = param_of(t, w)->dims[shape->out_in ? 0 : 1];
+    op->u.linear = *shape;
+    op->u.linear.rows = rows;
+    op->u.linear.in = t->tensors[x].width;
+    op->u.linear.out = out;
+    cph_linear record = op->u.linear;
+    cph_tensor y = shape->real_y ? activation(t, rows, out) : operand(t, rows, out);
     use(t, FIELD(linear.x), x, USE_F | USE_B);
     use_param(t, FIELD(linear.w), FIELD(linear.dw), w);
     use(t, FIELD(linear.packed), add_tensor(t, TAPE_PACKED, 0, 0, w), 0);
     use(t, FIELD(linear.y), y, USE_F);
     if (b != CPH_NO_PARAM) use_param(t, FIELD(linear.b), FIELD(linear.db), b);
-    if (t->train && act != CPH_ACT_NONE) use_scratch(t, FIELD(linear.pre), rows, out, USE_F | USE_B);
-    if (t->train && b != CPH_NO_PARAM) use_scratch(t, FIELD(linear.part), CPH_BLOCKS(rows), out, USE_B);
+    if (!t->o.train) return y;
+    if (shape->act != CPH_ACT_NONE) use(t, FIELD(linear.pre), operand(t, rows, out), USE_F | USE_B);
+    if (b != CPH_NO_PARAM) use_scratch(t, FIELD(linear.part), CPH_BLOCKS(rows), out, USE_B);
+    use_workspace(t, FIELD(linear.pack), cph_linear_pack_bytes(t->o.backend, t->o.dtype, &record), USE_B);
     use_grad(t, FIELD(linear.dy), y, USE_B);
     use_grad(t, FIELD(linear.dx), x, USE_B | USE_MAKES_GRAD);
     return y;
+}
+
+cph_tensor cph_tape_linear(cph_tape *t, cph_tensor x, uint32_t w, uint32_t b, bool out_in, cph_act act)
+{
+    return linear(t, x, w, b, &(cph_linear){.out_in = out_in, .act = act});
+}
+
+cph_tensor cph_tape_logits(cph_tape *t, cph_tensor x, uint32_t w, bool out_in)
+{
+    return linear(t, x, w, CPH_NO_PARAM, &(cph_linear){.out_in = out_in, .real_y = true});
 }
 
 static cph_tensor attention(cph_tape *t, cph_tensor qkv, const cph_attention *shape, bool cached)
@@ -151,13 +182,13 @@ static cph_tensor attention(cph_tape *t, cph_tensor qkv, const cph_attention *sh
     op->u.attention.q_stride = q_width + 2 * kv_width;
     op->u.attention.kv_stride = cached ? kv_width : q_width + 2 * kv_width;
     op->u.attention.o_stride = q_width;
-    cph_tensor o = activation(t, rows, q_width);
+    cph_tensor o = operand(t, rows, q_width);
     use(t, FIELD(attention.q), qkv, USE_F | USE_B);
     use(t, FIELD(attention.o), o, USE_F | USE_B);
     if (cached) return o;
     use_at(t, FIELD(attention.k), qkv, q_width, false, USE_F | USE_B);
     use_at(t, FIELD(attention.v), qkv, q_width + kv_width, false, USE_F | USE_B);
-    if (!t->train) return o;
+    if (!t->o.train) return o;
     use_scratch(t, FIELD(attention.lse), lse_rows, shape->q_len, USE_F | USE_B);
     use_scratch(t, FIELD(attention.delta), lse_rows, shape->q_len, USE_B);
     use_grad(t, FIELD(attention.d_o), o, USE_B);
@@ -199,7 +230,7 @@ void cph_tape_loss(cph_tape *t, cph_tensor x, uint32_t w, const int32_t *labels,
     uint32_t rows = t->tensors[x].rows, vocab = param_of(t, w)->dims[0];
     op->u.loss = (cph_loss){.labels = labels,
                             .inv_labels = inv_labels,
-                            .backward = t->train,
+                            .backward = t->o.train,
                             .rows = rows,
                             .in = t->tensors[x].width,
                             .vocab = vocab,
@@ -207,6 +238,8 @@ void cph_tape_loss(cph_tape *t, cph_tensor x, uint32_t w, const int32_t *labels,
     uint32_t chunk = op->u.loss.chunk;
     *losses = activation(t, rows, 1);
     *logits = keep_logits ? activation(t, rows, vocab) : 0;
+    size_t workspace = t->o.train ? cph_loss_pack_bytes(t->o.backend, t->o.dtype, &op->u.loss) : 0;
+    use_workspace(t, FIELD(loss.pack), workspace, USE_F);
     use(t, FIELD(loss.x), x, USE_F);
     use_param(t, FIELD(loss.w), FIELD(loss.dw), w);
     use(t, FIELD(loss.packed), add_tensor(t, TAPE_PACKED, 0, 0, w), 0);

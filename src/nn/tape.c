@@ -10,13 +10,13 @@
 
 #define ALIGN_FLOATS 16u
 
-cph_status cph_tape_open(cph_tape **out, const cph_registry *params, bool train, cph_err *err)
+cph_status cph_tape_open(cph_tape **out, const cph_registry *params, const cph_tape_opts *o, cph_err *err)
 {
     void *mem;
     CPH_TRY(cph_alloc0(&mem, sizeof(cph_tape), err));
     cph_tape *t = mem;
     t->params = params;
-    t->train = train;
+    t->o = *o;
     t->n_tensors = 1; /* grown together with the first real one */
     *out = t;
     return CPH_OK;
@@ -28,6 +28,7 @@ void cph_tape_close(cph_tape *t)
     cph_free(t->nodes);
     cph_free(t->tensors);
     cph_free(t->uses);
+    cph_free(t->first_writer);
     cph_free(t);
 }
 
@@ -53,12 +54,87 @@ static void find_lifetimes(cph_tape *t)
         if (x->kind != TAPE_ACTIVATION || (u->grad && !x->has_grad)) continue;
         tape_buffer *b = u->grad ? &x->grad : &x->value;
         if (u->flags & USE_F) touch(b, u->node);
-        if (t->train && u->flags & USE_B) touch(b, 2 * n - 1 - u->node);
+        if (t->o.train && u->flags & USE_B) touch(b, 2 * n - 1 - u->node);
         if (x->kept && !u->grad) touch(b, 2 * n);
     }
 }
 
-static uint64_t padded(uint64_t n) { return (n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS; }
+/* Floats of the arena that a tensor takes. */
+static uint64_t room_of(const tape_tensor *x)
+{
+    uint64_t n = x->type == CPH_BF16 ? (x->n + 1) / 2 : x->n;
+    return (n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+}
+
+/* ---- who writes the gradients of parameters, in the order of running ---- */
+
+/* The step at which node i writes gradients: a loss makes them in the forward pass. */
+static uint32_t grad_step(const cph_tape *t, uint32_t i)
+{
+    return t->nodes[i].kind == CPH_OP_loss ? i : 2 * (uint32_t)t->n_nodes - 1 - i;
+}
+
+static cph_status find_writers(cph_tape *t, cph_err *err)
+{
+    size_t n = t->params->n;
+    void *mem;
+    CPH_TRY(cph_alloc_n(&mem, 2 * n + 1, sizeof(uint32_t), err));
+    t->first_writer = mem;
+    t->last_writer = t->first_writer + n;
+    for (size_t i = 0; i < n; i++) t->first_writer[i] = t->last_writer[i] = UINT32_MAX;
+    for (size_t i = 0; i < t->n_uses; i++) {
+        const tape_use *u = &t->uses[i];
+        const tape_tensor *x = &t->tensors[u->tensor];
+        if (!u->grad || x->kind != TAPE_PARAM || !t->params->items[x->param].trainable) continue;
+        uint32_t *first = &t->first_writer[x->param], *last = &t->last_writer[x->param];
+        if (*first == UINT32_MAX || grad_step(t, u->node) < grad_step(t, *first)) *first = u->node;
+        if (*last == UINT32_MAX || grad_step(t, u->node) > grad_step(t, *last)) *last = u->node;
+    }
+    return CPH_OK;
+}
+
+static bool *fresh_of(cph_op *op)
+{
+    if (op->kind == CPH_OP_linear) return &op->u.linear.fresh_dw;
+    return op->kind == CPH_OP_loss ? &op->u.loss.fresh_dw : NULL;
+}
+
+void cph_tape_fresh_grads(cph_tape *t, bool fresh)
+{
+    t->fresh = fresh;
+    for (size_t i = 0; i < t->n_nodes; i++)
+        if (fresh_of(&t->nodes[i])) *fresh_of(&t->nodes[i]) = fresh;
+    /* An operation writes all its gradients in one way: it must be the first to touch each. */
+    for (size_t i = 0; fresh && i < t->n_uses; i++) {
+        const tape_use *u = &t->uses[i];
+        const tape_tensor *x = &t->tensors[u->tensor];
+        if (u->grad && x->kind == TAPE_PARAM && fresh_of(&t->nodes[u->node]) &&
+            t->params->items[x->param].trainable && t->first_writer[x->param] != u->node)
+            *fresh_of(&t->nodes[u->node]) = false;
+    }
+}
+
+static void clear_grads(const cph_tape *t)
+{
+    for (size_t i = 0; i < t->params->n; i++) {
+        const cph_param *p = &t->params->items[i];
+        uint32_t first = t->first_writer[i];
+        const bool *fresh = first == UINT32_MAX ? NULL : fresh_of(&t->nodes[first]);
+        if (p->trainable && !(fresh && *fresh)) memset(t->bases.grads + p->offset, 0, p->n * sizeof(float));
+    }
+}
+
+void cph_tape_on_grad(cph_tape *t, cph_grad_fn fn, void *ctx)
+{
+    t->on_grad = fn;
+    t->on_grad_ctx = ctx;
+}
+
+static void tell_grads(const cph_tape *t, size_t node)
+{
+    for (size_t i = 0; t->on_grad && i < t->params->n; i++)
+        if (t->last_writer[i] == node) t->on_grad(t->on_grad_ctx, (uint32_t)i);
+}
 
 cph_status cph_tape_plan(cph_tape *t, uint64_t *arena_floats, cph_err *err)
 {
@@ -76,47 +152,58 @@ cph_status cph_tape_plan(cph_tape *t, uint64_t *arena_floats, cph_err *err)
         for (unsigned grad = 0; grad < 2; grad++) {
             tape_buffer *b = grad ? &t->tensors[i].grad : &t->tensors[i].value;
             if (!b->used) continue;
-            sizes[n] = padded(t->tensors[i].n);
+            sizes[n] = room_of(&t->tensors[i]);
             buffers[n++] = b;
         }
     cph_status s = cph_plan_buffers(buffers, sizes, n, &t->arena_floats, err);
     cph_free(mem);
+    if (s == CPH_OK) s = find_writers(t, err);
+    for (size_t i = 0; s == CPH_OK && i < t->n_nodes; i++) {
+        uint64_t bytes = cph_op_scratch(t->o.backend, &t->nodes[i]);
+        if (bytes > t->scratch_bytes) t->scratch_bytes = bytes;
+    }
     if (s == CPH_OK) *arena_floats = t->arena_floats;
     return s;
 }
 
-static float *place_of(const cph_tape *t, const tape_use *u, const cph_bases *bases)
+uint64_t cph_tape_scratch(const cph_tape *t) { return t->scratch_bytes; }
+
+static void *place_of(const cph_tape *t, const tape_use *u, const cph_bases *bases)
 {
     const tape_tensor *x = &t->tensors[u->tensor];
     const cph_param *p = x->kind == TAPE_ACTIVATION ? NULL : &t->params->items[x->param];
     if (x->kind == TAPE_PACKED) return bases->packed ? bases->packed[x->param] : NULL;
     if (x->kind == TAPE_PARAM) {
-        if (u->grad && (!t->train || !p->trainable)) return NULL;
+        if (u->grad && (!t->o.train || !p->trainable)) return NULL;
         return (u->grad ? bases->grads : bases->weights) + p->offset + u->shift;
     }
     if (u->grad && !x->has_grad) return NULL;
-    return bases->arena + (u->grad ? x->grad.offset : x->value.offset) + u->shift;
+    size_t shift = (size_t)u->shift * (x->type == CPH_BF16 ? sizeof(uint16_t) : sizeof(float));
+    return (char *)(bases->arena + (u->grad ? x->grad.offset : x->value.offset)) + shift;
 }
 
 void cph_tape_bind(cph_tape *t, const cph_bases *bases)
 {
-    t->arena = bases->arena;
+    t->bases = *bases;
     for (size_t i = 0; i < t->n_uses; i++) {
         const tape_use *u = &t->uses[i];
-        float *p = place_of(t, u, bases);
+        void *p = place_of(t, u, bases);
         memcpy((char *)&t->nodes[u->node] + u->field, &p, sizeof p);
     }
 }
 
 void cph_tape_forward(cph_tape *t, cph_exec *x)
 {
+    if (t->fresh && t->o.train) clear_grads(t);
     for (size_t i = 0; i < t->n_nodes; i++) cph_op_forward(x, &t->nodes[i]);
 }
 
 void cph_tape_backward(cph_tape *t, cph_exec *x)
 {
-    for (size_t i = t->n_nodes; i-- > 0;)
+    for (size_t i = t->n_nodes; i-- > 0;) {
         if (t->nodes[i].kind != CPH_OP_loss) cph_op_backward(x, &t->nodes[i]);
+        tell_grads(t, i);
+    }
 }
 
 void cph_tape_keep(cph_tape *t, cph_tensor x)
@@ -124,6 +211,7 @@ void cph_tape_keep(cph_tape *t, cph_tensor x)
     if (t->status == CPH_OK && x) t->tensors[x].kept = true;
 }
 
-float *cph_tape_data(const cph_tape *t, cph_tensor x) { return t->arena + t->tensors[x].value.offset; }
+const void *cph_tape_data(const cph_tape *t, cph_tensor x) { return t->bases.arena + t->tensors[x].value.offset; }
+cph_dtype cph_tape_type(const cph_tape *t, cph_tensor x) { return t->tensors[x].type; }
 size_t cph_tape_n_nodes(const cph_tape *t) { return t->n_nodes; }
 cph_op *cph_tape_node(cph_tape *t, size_t i) { return &t->nodes[i]; }

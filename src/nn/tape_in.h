@@ -35,19 +35,24 @@ typedef struct tape_tensor {
     tape_kind kind;
     uint64_t n;
     uint32_t rows, width, param;
+    cph_dtype type; /* of value and gradient */
     bool kept, has_grad;
     tape_buffer value, grad;
 } tape_tensor;
 
 struct cph_tape {
     const cph_registry *params;
-    bool train;
+    cph_tape_opts o;
     cph_op *nodes;
     tape_tensor *tensors; /* [0] is none */
     tape_use *uses;
     size_t n_nodes, cap_nodes, n_tensors, cap_tensors, n_uses, cap_uses;
-    uint64_t arena_floats;
-    float *arena;
+    uint64_t arena_floats, scratch_bytes;
+    uint32_t *last_writer, *first_writer; /* of each parameter's gradient, by node; UINT32_MAX: none */
+    bool fresh;
+    cph_grad_fn on_grad;
+    void *on_grad_ctx;
+    cph_bases bases;
     cph_status status;
     cph_err err;
 };

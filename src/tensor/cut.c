@@ -7,17 +7,13 @@
 
 static size_t parts(size_t n, size_t of) { return (n + of - 1) / of; }
 
-static uint32_t chunk_rows(const cph_loss *l, unsigned chunk)
-{
-    return cph_u32_min(l->chunk, l->rows - chunk * l->chunk);
-}
-
 unsigned cph_n_phases(const cph_op *op, bool backward)
 {
     switch (op->kind) {
     case CPH_OP_linear: return backward ? 2 : 1;
     case CPH_OP_norm: return backward ? 2 : 1;
-    case CPH_OP_loss: return (unsigned)parts(op->u.loss.rows, op->u.loss.chunk) * 3;
+    case CPH_OP_loss:
+        return (unsigned)parts(op->u.loss.rows, op->u.loss.chunk) * (2 + cph_loss_grad_phases(&op->u.loss));
     default: return 1;
     }
 }
@@ -25,7 +21,7 @@ unsigned cph_n_phases(const cph_op *op, bool backward)
 static size_t linear_tasks(const cph_linear *l, bool backward, unsigned phase)
 {
     if (!backward) return cph_tiles_of(l->rows, l->out).count;
-    if (phase == 0) return CPH_BLOCKS(l->rows);
+    if (phase == 0) return CPH_BLOCKS(l->rows) + (l->dx ? parts(l->in, CPH_PACK_TASK) : 0);
     size_t n = l->db ? parts(l->out, CPH_COLUMN_TASK) : 0;
     if (l->dw) n += l->out_in ? cph_tiles_of(l->out, l->in).count : cph_tiles_of(l->in, l->out).count;
     if (l->dx) n += cph_tiles_of(l->rows, l->in).count;
@@ -34,11 +30,15 @@ static size_t linear_tasks(const cph_linear *l, bool backward, unsigned phase)
 
 static size_t loss_tasks(const cph_loss *l, unsigned phase)
 {
-    uint32_t rows = chunk_rows(l, phase / 3);
-    if (phase % 3 == 0) return cph_tiles_of(rows, l->vocab).count;
-    if (phase % 3 == 1) return parts(rows, CPH_LOSS_ROWS);
-    if (!l->backward) return 0;
-    return cph_tiles_of(rows, l->in).count + (l->dw ? cph_tiles_of(l->vocab, l->in).count : 0);
+    cph_loss_phase p = cph_loss_phase_of(l, phase);
+    size_t packs = parts(l->in, CPH_PACK_TASK);
+    switch (p.kind) {
+    case CPH_LOSS_LOGITS: return cph_tiles_of(p.rows, l->vocab).count;
+    case CPH_LOSS_SOFTMAX: return parts(p.rows, CPH_LOSS_ROWS) + (l->backward ? 2 * packs : 0);
+    case CPH_LOSS_GRADS: break;
+    }
+    if (!p.last) return cph_tiles_of(p.rows, l->in).count + packs;
+    return cph_tiles_of(p.rows, l->in).count + (l->dw ? cph_tiles_of(l->vocab, l->in).count : 0);
 }
 
 size_t cph_n_tasks(const cph_op *op, bool backward, unsigned phase)

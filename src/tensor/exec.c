@@ -12,6 +12,7 @@
 struct cph_exec {
     const struct cph_backend *backend;
     cph_pool *pool;
+    size_t scratch_floats; /* of a worker */
     float *scratch;
 };
 
@@ -42,21 +43,35 @@ uint64_t cph_exec_bytes(const cph_backend *b, unsigned n_threads)
     return sizeof(cph_exec) + (uint64_t)n_threads * b->scratch_floats * sizeof(float);
 }
 
+uint64_t cph_op_scratch(const cph_backend *b, const cph_op *op)
+{
+    const struct cph_backend *runs = b->fwd[op->kind] ? b : &cph_backend_ref;
+    size_t floats = runs->scratch_of ? runs->scratch_of(op) : 0;
+    return sizeof(float) * (floats > b->scratch_floats ? floats : b->scratch_floats);
+}
+
+cph_status cph_exec_reserve(cph_exec *x, uint64_t scratch_bytes, cph_err *err)
+{
+    void *mem;
+    size_t floats = ((size_t)scratch_bytes / sizeof(float) + 15) / 16 * 16;
+    if (floats <= x->scratch_floats) return CPH_OK;
+    CPH_TRY(cph_alloc_n(&mem, floats * (x->pool ? cph_pool_threads(x->pool) : 1), sizeof(float), err));
+    cph_free(x->scratch);
+    x->scratch = mem;
+    x->scratch_floats = floats;
+    return CPH_OK;
+}
+
 cph_status cph_exec_open(cph_exec **out, const cph_backend *b, cph_pool *pool, cph_err *err)
 {
     void *mem;
     CPH_TRY(cph_alloc0(&mem, sizeof(cph_exec), err));
     cph_exec *x = mem;
     *x = (cph_exec){.backend = b, .pool = pool};
-    cph_status s = cph_alloc_n(&mem, b->scratch_floats * (pool ? cph_pool_threads(pool) : 1), sizeof(float),
-                               err);
-    if (s != CPH_OK) {
-        cph_free(x);
-        return s;
-    }
-    x->scratch = mem;
-    *out = x;
-    return CPH_OK;
+    cph_status s = cph_exec_reserve(x, b->scratch_floats * sizeof(float), err);
+    if (s == CPH_OK) *out = x;
+    else cph_exec_close(x);
+    return s;
 }
 
 void cph_exec_close(cph_exec *x)
@@ -86,7 +101,7 @@ static void run_tasks(cph_pool *pool, size_t n, cph_task_fn fn, void *arg)
 static void run_phases(cph_pool *pool, const cph_op *op, cph_op_fn fn, bool backward, float *scratch,
                        size_t scratch_floats)
 {
-    assert(fn && op->dtype == CPH_F32);
+    assert(fn);
     for (unsigned phase = 0; phase < cph_n_phases(op, backward); phase++) {
         struct run r = {op, fn, phase, scratch, scratch_floats};
         run_tasks(pool, cph_n_tasks(op, backward, phase), run_task, &r);
@@ -100,14 +115,13 @@ static cph_op_fn forward_of(const cph_backend *b, cph_op_kind k)
 
 void cph_op_forward(cph_exec *x, const cph_op *op)
 {
-    run_phases(x->pool, op, forward_of(x->backend, op->kind), false, x->scratch, x->backend->scratch_floats);
+    run_phases(x->pool, op, forward_of(x->backend, op->kind), false, x->scratch, x->scratch_floats);
 }
 
 void cph_op_backward(cph_exec *x, const cph_op *op)
 {
     cph_op_fn own = x->backend->bwd[op->kind];
-    run_phases(x->pool, op, own ? own : cph_backend_ref.bwd[op->kind], true, x->scratch,
-               x->backend->scratch_floats);
+    run_phases(x->pool, op, own ? own : cph_backend_ref.bwd[op->kind], true, x->scratch, x->scratch_floats);
 }
 
 void cph_op_flat(const cph_backend *b, cph_pool *pool, const cph_op *op)
@@ -115,14 +129,27 @@ void cph_op_flat(const cph_backend *b, cph_pool *pool, const cph_op *op)
     run_phases(pool, op, forward_of(b, op->kind), false, NULL, 0);
 }
 
-size_t cph_pack_floats(const cph_backend *b, uint32_t in, uint32_t out)
+/* Elements of 32 bits: floats, or pairs of bf16. */
+size_t cph_pack_bytes(const cph_backend *b, cph_dtype dtype, uint32_t in, uint32_t out)
 {
     if (!b->panel) return 0;
-    return ((size_t)out + b->panel - 1) / b->panel * b->panel * in;
+    size_t steps = b->dots && dtype == CPH_BF16 ? ((size_t)in + 1) / 2 : in;
+    return ((size_t)out + b->panel - 1) / b->panel * b->panel * steps * sizeof(float);
+}
+
+size_t cph_linear_pack_bytes(const cph_backend *b, cph_dtype dtype, const cph_linear *l)
+{
+    return b->linear_pack ? b->linear_pack(dtype, l) * sizeof(float) : 0;
+}
+
+size_t cph_loss_pack_bytes(const cph_backend *b, cph_dtype dtype, const cph_loss *l)
+{
+    return b->loss_pack ? b->loss_pack(dtype, l) * sizeof(float) : 0;
 }
 
 struct packing {
     const struct cph_backend *b;
+    cph_dtype dtype;
     const float *w;
     uint32_t in, out;
     bool out_in;
@@ -133,13 +160,14 @@ static cph_status pack_panel(void *arg, size_t task, unsigned worker, cph_err *e
 {
     (void)worker, (void)err;
     const struct packing *p = arg;
-    p->b->pack(p->w, p->in, p->out, p->out_in, p->packed, (uint32_t)task);
+    p->b->pack(p->dtype, p->w, p->in, p->out, p->out_in, p->packed, (uint32_t)task);
     return CPH_OK;
 }
 
-void cph_pack_weight(cph_exec *x, const float *w, uint32_t in, uint32_t out, bool out_in, float *packed)
+void cph_pack_weight(cph_exec *x, cph_dtype dtype, const float *w, uint32_t in, uint32_t out, bool out_in,
+                     void *packed)
 {
-    struct packing p = {x->backend, w, in, out, out_in, packed};
+    struct packing p = {x->backend, dtype, w, in, out, out_in, packed};
     if (p.b->panel) run_tasks(x->pool, (out + p.b->panel - 1) / p.b->panel, pack_panel, &p);
 }
 

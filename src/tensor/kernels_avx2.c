@@ -1,29 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * kernels_avx2.c - the vector kernels compiled for AVX2 and FMA: 6x16 tiles of eight-lane registers.
- * What is not overridden here runs as the reference.
  */
 #if defined(__x86_64__)
 
-#include "simd_attention.h"
+#include "simd_backend.h"
 
-const struct cph_backend cph_backend_avx2 = {
-    .name = "avx2",
-    .fwd = {[CPH_OP_embed] = embed_fwd,
-            [CPH_OP_linear] = linear_fwd,
-            [CPH_OP_norm] = norm_fwd,
-            [CPH_OP_attention] = attention_fwd,
-            [CPH_OP_loss] = loss_fwd,
-            [CPH_OP_sumsq] = sumsq_fwd,
-            [CPH_OP_adamw] = adamw_fwd},
-    .bwd = {[CPH_OP_embed] = embed_bwd,
-            [CPH_OP_linear] = linear_bwd,
-            [CPH_OP_norm] = norm_bwd,
-            [CPH_OP_attention] = attention_bwd},
-    .panel = NR,
-    .pack = pack_weight_panel,
-    .scratch_floats = ATTENTION_FLOATS,
-};
+const struct cph_backend cph_backend_avx2 = VECTOR_BACKEND("avx2");
 
 #else
 

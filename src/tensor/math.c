@@ -5,6 +5,7 @@
  * changes one changes both, and raises CPH_NUMERICS.
  */
 #include <colophon/tensor/math.h>
+#include <colophon/tensor/op.h>
 
 #include "math_tables.h"
 
@@ -190,4 +191,14 @@ double cph_pow_int(double x, uint64_t n)
         x *= x;
     }
     return r;
+}
+
+/* ---- bf16 (declared with the operations that use it) ---- */
+
+uint16_t cph_bf16_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if (x != x) return (uint16_t)((bits | 0x400000u) >> 16);
+    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
 }

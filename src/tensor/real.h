@@ -34,6 +34,23 @@
 #define REF(name) CPH_REF_NAME(name)
 #define LANES 32
 
+/* Element i of an activation, whatever its type in memory. */
+static inline cph_real val(const void *p, cph_dtype t, size_t i)
+{
+    return t == CPH_BF16 ? (cph_real)cph_bf16_to(((const uint16_t *)p)[i]) : ((const cph_real *)p)[i];
+}
+static inline void put(void *p, cph_dtype t, size_t i, cph_real v)
+{
+    if (t == CPH_BF16) ((uint16_t *)p)[i] = cph_bf16_of((float)v);
+    else ((cph_real *)p)[i] = v;
+}
+/* An operand of a product of this type. */
+static inline cph_real rounded(cph_dtype t, cph_real v)
+{
+    return t == CPH_BF16 ? (cph_real)cph_bf16_to(cph_bf16_of((float)v)) : v;
+}
+static inline size_t size_of(cph_dtype t) { return t == CPH_BF16 ? 2 : sizeof(cph_real); }
+
 /* A row sum: lane l holds the sum of the elements i = l (mod 32), in order. */
 typedef struct lanes {
     cph_real v[LANES];

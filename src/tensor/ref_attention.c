@@ -4,11 +4,14 @@
  * counted from key 0, whatever the length; scores and p v are chains in order of keys;
  * a masked key adds +0, so that skipping it changes at most the sign of a zero: every
  * chain ends with + 0. A query that sees nothing gives zeros and passes no gradient.
+ * In a CPH_BF16 record probabilities and dS are rounded where they are operands; chains
+ * run in fp32 and are rounded once, at their end.
  */
 #include "ref_gemm.h"
 
 typedef struct place { /* one query of one head */
     const cph_attention *a;
+    cph_dtype t;
     uint32_t b, h, q;
 } place;
 
@@ -40,15 +43,17 @@ static cph_real score(const place *p, size_t k)
     const cph_attention *a = p->a;
     if (!sees(p, k)) return -(cph_real)INFINITY;
     cph_real chain = 0;
-    const cph_real *q = a->q + q_at(p, a->q_stride), *key = a->k + kv_at(p, k);
-    for (size_t i = 0; i < a->head_dim; i++) chain = R_FMA(q[i], key[i], chain);
+    size_t q = q_at(p, a->q_stride), key = kv_at(p, k);
+    for (size_t i = 0; i < a->head_dim; i++)
+        chain = R_FMA(val(a->q, p->t, q + i), val(a->k, p->t, key + i), chain);
     return chain * a->scale;
 }
 
-static void attend(const place *p)
+/* o: [head_dim] of scratch */
+static void attend(const place *p, cph_real *o)
 {
     const cph_attention *a = p->a;
-    cph_real top = -(cph_real)INFINITY, total = 0, *o = a->o + q_at(p, a->o_stride);
+    cph_real top = -(cph_real)INFINITY, total = 0;
     memset(o, 0, a->head_dim * sizeof *o);
     for (size_t k0 = 0; k0 < a->k_len; k0 += CPH_KEY_BLOCK) {
         size_t n = a->k_len - k0 < CPH_KEY_BLOCK ? a->k_len - k0 : CPH_KEY_BLOCK;
@@ -69,77 +74,75 @@ static void attend(const place *p)
         for (size_t d = 0; d < a->head_dim; d++) o[d] = o[d] * rescale;
         for (size_t i = 0; i < n; i++) {
             cph_real w = s[i] * drop_factor(&a->drop, head_row(p) * a->k_len + k0 + i);
-            for (size_t d = 0; d < a->head_dim; d++) o[d] = R_FMA(w, a->v[kv_at(p, k0 + i) + d], o[d]);
+            w = rounded(p->t, w);
+            for (size_t d = 0; d < a->head_dim; d++)
+                o[d] = R_FMA(w, val(a->v, p->t, kv_at(p, k0 + i) + d), o[d]);
         }
     }
     cph_real inverse = total > 0 ? 1 / total : 0;
-    for (size_t d = 0; d < a->head_dim; d++) o[d] = o[d] * inverse + 0;
+    for (size_t d = 0; d < a->head_dim; d++) put(a->o, p->t, q_at(p, a->o_stride) + d, o[d] * inverse + 0);
     if (a->lse) a->lse[head_row(p)] = total > 0 ? top + R_LOG(total) : 0;
 }
 
 void REF(attention_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch)
 {
-    (void)phase, (void)scratch;
+    (void)phase;
     const cph_attention *a = &op->u.attention;
     uint32_t blocks = (a->q_len + CPH_QUERY_TASK - 1) / CPH_QUERY_TASK, head = (uint32_t)(task / blocks);
     uint32_t q = (uint32_t)(task % blocks) * CPH_QUERY_TASK, end = cph_u32_min(q + CPH_QUERY_TASK, a->q_len);
-    for (; q < end; q++) attend(&(place){a, head / a->heads, head % a->heads, q});
+    for (; q < end; q++) attend(&(place){a, op->dtype, head / a->heads, head % a->heads, q}, scratch);
 }
 
 /* delta = rowsum(dO o O) */
 static cph_real delta_of(const place *p)
 {
     const cph_attention *a = p->a;
-    const cph_real *o = a->o + q_at(p, a->o_stride), *d_o = a->d_o + q_at(p, a->o_stride);
+    size_t at = q_at(p, a->o_stride);
     lanes sum = {{0}};
-    for (size_t i = 0; i < a->head_dim; i++) sum.v[i % LANES] = R_FMA(d_o[i], o[i], sum.v[i % LANES]);
+    for (size_t i = 0; i < a->head_dim; i++)
+        sum.v[i % LANES] = R_FMA(val(a->d_o, p->t, at + i), val(a->o, p->t, at + i), sum.v[i % LANES]);
     return lanes_sum(&sum);
 }
 
 /* P = exp(S - LSE); dV += Pd dO; dS = P (dP - delta); dQ += dS K; dK += dS Q */
-static void pair_bwd(const place *p, size_t k)
+static void pair_bwd(const place *p, size_t k, cph_real *dq, cph_real *dk, cph_real *dv)
 {
     const cph_attention *a = p->a;
-    const cph_real *d_o = a->d_o + q_at(p, a->o_stride), *v = a->v + kv_at(p, k), *key = a->k + kv_at(p, k);
-    const cph_real *q = a->q + q_at(p, a->q_stride);
-    cph_real *dq = a->dq + q_at(p, a->q_stride), *dk = a->dk + kv_at(p, k), *dv = a->dv + kv_at(p, k);
+    size_t o = q_at(p, a->o_stride), key = kv_at(p, k), q = q_at(p, a->q_stride);
     cph_real prob = R_EXP(score(p, k) - a->lse[head_row(p)]), dp = 0;
-    cph_real m = drop_factor(&a->drop, head_row(p) * a->k_len + k), pd = prob * m;
-    for (size_t i = 0; i < a->head_dim; i++) dp = R_FMA(d_o[i], v[i], dp);
-    cph_real ds = prob * (dp * m - a->delta[head_row(p)]);
+    cph_real m = drop_factor(&a->drop, head_row(p) * a->k_len + k), pd = rounded(p->t, prob * m);
+    for (size_t i = 0; i < a->head_dim; i++) dp = R_FMA(val(a->d_o, p->t, o + i), val(a->v, p->t, key + i), dp);
+    cph_real ds = rounded(p->t, prob * (dp * m - a->delta[head_row(p)]));
     for (size_t i = 0; i < a->head_dim; i++) {
-        dv[i] = R_FMA(pd, d_o[i], dv[i]);
-        dq[i] = R_FMA(ds, key[i], dq[i]);
-        dk[i] = R_FMA(ds, q[i], dk[i]);
+        dv[i] = R_FMA(pd, val(a->d_o, p->t, o + i), dv[i]);
+        dq[i] = R_FMA(ds, val(a->k, p->t, key + i), dq[i]);
+        dk[i] = R_FMA(ds, val(a->q, p->t, q + i), dk[i]);
     }
 }
 
-/* A task is one key head: its query heads in order, their queries in order. */
+/* A task is one key head: its query heads in order, their queries in order. Scratch: dk, dv, one dq. */
 void REF(attention_bwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch)
 {
-    (void)phase, (void)scratch;
+    (void)phase;
     const cph_attention *a = &op->u.attention;
     uint32_t group = a->heads / a->kv_heads, b = (uint32_t)(task / a->kv_heads);
     uint32_t h0 = (uint32_t)(task % a->kv_heads) * group;
     size_t d = a->head_dim;
-    place p = {a, b, h0, 0};
-    for (size_t k = 0; k < a->k_len; k++) {
-        memset(a->dk + kv_at(&p, k), 0, d * sizeof *a->dk);
-        memset(a->dv + kv_at(&p, k), 0, d * sizeof *a->dv);
-    }
+    cph_real *dk = scratch, *dv = dk + a->k_len * d, *dq = dv + a->k_len * d;
+    place p = {a, op->dtype, b, h0, 0};
+    memset(dk, 0, 2 * a->k_len * d * sizeof *dk);
     for (p.h = h0; p.h < h0 + group; p.h++)
         for (p.q = 0; p.q < a->q_len; p.q++) {
-            memset(a->dq + q_at(&p, a->q_stride), 0, d * sizeof *a->dq);
+            memset(dq, 0, d * sizeof *dq);
             a->delta[head_row(&p)] = delta_of(&p);
             for (size_t k = 0; k < a->k_len; k++)
-                if (sees(&p, k)) pair_bwd(&p, k);
-            cph_real *dq = a->dq + q_at(&p, a->q_stride);
-            for (size_t i = 0; i < d; i++) dq[i] = dq[i] * a->scale + 0;
+                if (sees(&p, k)) pair_bwd(&p, k, dq, dk + k * d, dv + k * d);
+            for (size_t i = 0; i < d; i++) put(a->dq, p.t, q_at(&p, a->q_stride) + i, dq[i] * a->scale + 0);
         }
     p.h = h0;
     for (size_t k = 0; k < a->k_len; k++)
         for (size_t i = 0; i < d; i++) {
-            a->dk[kv_at(&p, k) + i] = a->dk[kv_at(&p, k) + i] * a->scale + 0;
-            a->dv[kv_at(&p, k) + i] = a->dv[kv_at(&p, k) + i] + 0;
+            put(a->dk, p.t, kv_at(&p, k) + i, dk[k * d + i] * a->scale + 0);
+            put(a->dv, p.t, kv_at(&p, k) + i, dv[k * d + i] + 0);
         }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ref_gemm.h - the reference GEMM: each element one chain of fused multiply-adds in
- * increasing k, from +0 or from the old C (engine 6.1).
+ * increasing k, from +0 or from the old C (engine 6.1). Operands of a CPH_BF16 product
+ * are bf16 in memory or are rounded as they are read; C is rounded once, at the end.
  */
 #ifndef CPH_REF_GEMM_H
 #define CPH_REF_GEMM_H
@@ -9,29 +10,27 @@
 #include "real.h"
 
 typedef struct ref_matrix { /* element (i,j) at p[i * rs + j * cs] */
-    const cph_real *p;
+    const void *p;
     size_t rs, cs;
+    cph_dtype type, product; /* in memory; of the product */
 } ref_matrix;
 
-static inline void ref_gemm(size_t m, size_t n, size_t k, ref_matrix a, ref_matrix b, cph_real *c, size_t ldc,
-                            bool accumulate)
+static inline cph_real ref_at(const ref_matrix *m, size_t i, size_t j)
 {
-    for (size_t i = 0; i < m; i++)
-        for (size_t j = 0; j < n; j++) {
-            cph_real chain = accumulate ? c[i * ldc + j] : 0;
-            for (size_t x = 0; x < k; x++)
-                chain = R_FMA(a.p[i * a.rs + x * a.cs], b.p[x * b.rs + j * b.cs], chain);
-            c[i * ldc + j] = chain;
-        }
+    cph_real v = val(m->p, m->type, i * m->rs + j * m->cs);
+    return m->type == m->product ? v : rounded(m->product, v);
 }
 
-/* One tile of C = A B; C has n columns in all. */
-static inline void ref_tile(cph_tile t, size_t k, ref_matrix a, ref_matrix b, cph_real *c, size_t ldc,
-                            bool accumulate)
+/* C[m0..m1 x n0..n1] of C = A B. */
+static inline void ref_tile(cph_tile t, size_t k, ref_matrix a, ref_matrix b, void *c, cph_dtype c_type,
+                            size_t ldc, bool accumulate)
 {
-    a.p += t.m0 * a.rs;
-    b.p += t.n0 * b.cs;
-    ref_gemm(t.m1 - t.m0, t.n1 - t.n0, k, a, b, c + t.m0 * ldc + t.n0, ldc, accumulate);
+    for (size_t i = t.m0; i < t.m1; i++)
+        for (size_t j = t.n0; j < t.n1; j++) {
+            cph_real chain = accumulate ? val(c, c_type, i * ldc + j) : 0;
+            for (size_t x = 0; x < k; x++) chain = R_FMA(ref_at(&a, i, x), ref_at(&b, x, j), chain);
+            put(c, c_type, i * ldc + j, chain);
+        }
 }
 
 #endif

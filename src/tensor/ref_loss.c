@@ -2,18 +2,19 @@
 /*
  * ref_loss.c - the reference of the fused output layer and cross-entropy: per chunk of
  * rows logits = x W^T, then (p - onehot) * inv_labels in their place, then dx and dW.
- * The chunk is a tuning parameter: chains carry over from chunk to chunk.
+ * The chunk is a tuning parameter: chains carry over from chunk to chunk. In a CPH_BF16
+ * record row r of the gradients is bf16 and lies where row r of the logits began.
  */
 #include "ref_gemm.h"
 
-static void loss_row(const cph_loss *l, size_t row, cph_real *z)
+static void loss_row(const cph_loss *l, cph_dtype t, size_t row, cph_real *z)
 {
     size_t v = l->vocab;
     int32_t y = l->labels[row];
     if (l->keep) memcpy(l->keep + row * v, z, v * sizeof *z);
     if (y < 0) {
         l->losses[row] = 0;
-        memset(z, 0, v * sizeof *z);
+        memset(z, 0, v * size_of(t));
         return;
     }
     cph_real top = z[0], label = z[y];
@@ -27,36 +28,41 @@ static void loss_row(const cph_loss *l, size_t row, cph_real *z)
     l->losses[row] = (R_LOG(total) + top) - label;
     if (!l->backward) return;
     cph_real scale = *l->inv_labels, s = (1 / total) * scale;
-    for (size_t i = 0; i < v; i++) z[i] = z[i] * s;
-    z[y] = z[y] - scale;
+    for (size_t i = 0; i < v; i++) put(z, t, i, i == (size_t)y ? z[i] * s - scale : z[i] * s);
 }
 
 void REF(loss_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch)
 {
     (void)scratch;
     const cph_loss *l = &op->u.loss;
-    size_t row0 = (size_t)(phase / 3) * l->chunk;
-    uint32_t rows = cph_u32_min(l->chunk, l->rows - (uint32_t)row0);
-    const cph_real *x = l->x + row0 * l->in;
-    if (phase % 3 == 0) {
-        cph_tiles tiles = cph_tiles_of(rows, l->vocab);
-        ref_tile(cph_tile_at(&tiles, task), l->in, (ref_matrix){x, l->in, 1}, (ref_matrix){l->w, 1, l->in},
-                 l->logits, l->vocab, false);
+    cph_dtype type = op->dtype;
+    cph_loss_phase at = cph_loss_phase_of(l, phase);
+    size_t row0 = at.row0;
+    ref_matrix x = {(const char *)l->x + row0 * l->in * size_of(type), l->in, 1, type, type};
+    size_t row = l->vocab * (sizeof(cph_real) / size_of(type)); /* elements from row to row of the gradients */
+    if (at.kind == CPH_LOSS_LOGITS) {
+        cph_tiles tiles = cph_tiles_of(at.rows, l->vocab);
+        ref_tile(cph_tile_at(&tiles, task), l->in, x, (ref_matrix){l->w, 1, l->in, CPH_F32, type}, l->logits,
+                 CPH_F32, l->vocab, false);
         return;
     }
-    if (phase % 3 == 1) {
-        size_t end = cph_u32_min((uint32_t)(task + 1) * CPH_LOSS_ROWS, rows);
-        for (size_t r = task * CPH_LOSS_ROWS; r < end; r++) loss_row(l, row0 + r, l->logits + r * l->vocab);
+    if (at.kind == CPH_LOSS_SOFTMAX) {
+        size_t end = cph_u32_min((uint32_t)(task + 1) * CPH_LOSS_ROWS, at.rows); /* later tasks pack */
+        for (size_t r = task * CPH_LOSS_ROWS; r < end; r++)
+            loss_row(l, type, row0 + r, l->logits + r * l->vocab);
         return;
     }
-    cph_tiles tiles = cph_tiles_of(rows, l->in);
+    cph_tiles tiles = cph_tiles_of(at.rows, l->in);
     if (task < tiles.count) {
-        ref_tile(cph_tile_at(&tiles, task), l->vocab, (ref_matrix){l->logits, l->vocab, 1},
-                 (ref_matrix){l->w, l->in, 1}, l->dx + row0 * l->in, l->in, false);
+        if (at.chunk == 0)
+            ref_tile(cph_tile_at(&tiles, task), l->vocab, (ref_matrix){l->logits, row, 1, type, type},
+                     (ref_matrix){l->w, l->in, 1, CPH_F32, type}, (char *)l->dx + row0 * l->in * size_of(type),
+                     type, l->in, false);
         return;
     }
+    if (!at.last) return;
     task -= tiles.count;
     tiles = cph_tiles_of(l->vocab, l->in);
-    ref_tile(cph_tile_at(&tiles, task), rows, (ref_matrix){l->logits, 1, l->vocab}, (ref_matrix){x, l->in, 1},
-             l->dw, l->in, true);
+    ref_tile(cph_tile_at(&tiles, task), at.rows, (ref_matrix){l->logits, 1, row, type, type}, x, l->dw, CPH_F32,
+             l->in, !(l->fresh_dw && row0 == 0));
 }

@@ -40,7 +40,7 @@ void REF(norm_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scra
         const cph_real *x = n->x + r * w, *s = n->y ? n->sum + r * w : x;
         lanes sum = {{0}}, square = {{0}};
         for (size_t c = 0; n->y && c < w; c++)
-            n->sum[r * w + c] = x[c] + n->y[r * w + c] * drop_factor(&n->drop, r * w + c);
+            n->sum[r * w + c] = x[c] + val(n->y, op->dtype, r * w + c) * drop_factor(&n->drop, r * w + c);
         for (size_t c = 0; c < w; c++) sum.v[c % LANES] = sum.v[c % LANES] + s[c];
         cph_real mu = lanes_sum(&sum) / (cph_real)w;
         for (size_t c = 0; c < w; c++) {
@@ -49,38 +49,38 @@ void REF(norm_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scra
         }
         cph_real rstd = 1 / R_SQRT(lanes_sum(&square) / (cph_real)w + (cph_real)n->eps);
         for (size_t c = 0; c < w; c++)
-            n->h[r * w + c] = R_FMA((s[c] - mu) * rstd, n->gamma[c], n->beta[c]);
+            put(n->h, op->dtype, r * w + c, R_FMA((s[c] - mu) * rstd, n->gamma[c], n->beta[c]));
         n->mean[r] = mu;
         n->rstd[r] = rstd;
     }
 }
 
 /* dx += rstd (g - mean(g) - xhat mean(g xhat)), g = dh gamma; dgamma and dbeta of this block of rows */
-static void norm_bwd_rows(const cph_norm *n, size_t block)
+static void norm_bwd_rows(const cph_norm *n, cph_dtype t, size_t block)
 {
     size_t w = n->width, end = cph_u32_min((uint32_t)(block + 1) * CPH_ROW_BLOCK, n->rows);
     const cph_real *sums = n->y ? n->sum : n->x;
     cph_real *pg = n->part + block * w, *pb = pg + (size_t)CPH_BLOCKS(n->rows) * w;
     if (n->dgamma) memset(pg, 0, w * sizeof *pg), memset(pb, 0, w * sizeof *pb);
     for (size_t r = block * CPH_ROW_BLOCK; r < end; r++) {
-        const cph_real *s = sums + r * w, *dh = n->dh + r * w;
+        const cph_real *s = sums + r * w;
         cph_real mu = n->mean[r], rstd = n->rstd[r];
         lanes sg = {{0}}, sx = {{0}};
         for (size_t c = 0; c < w; c++) {
-            cph_real g = dh[c] * n->gamma[c], xhat = (s[c] - mu) * rstd;
+            cph_real g = val(n->dh, t, r * w + c) * n->gamma[c], xhat = (s[c] - mu) * rstd;
             sg.v[c % LANES] = sg.v[c % LANES] + g;
             sx.v[c % LANES] = R_FMA(g, xhat, sx.v[c % LANES]);
         }
         cph_real mg = lanes_sum(&sg) / (cph_real)w, mx = lanes_sum(&sx) / (cph_real)w;
         for (size_t c = 0; c < w; c++) {
-            cph_real g = dh[c] * n->gamma[c], xhat = (s[c] - mu) * rstd;
+            cph_real dh = val(n->dh, t, r * w + c), g = dh * n->gamma[c], xhat = (s[c] - mu) * rstd;
             cph_real d = R_FMA(rstd, R_FMA(-xhat, mx, g - mg), n->dsum ? n->dsum[r * w + c] : 0);
             if (n->dgamma) {
-                pg[c] = R_FMA(dh[c], xhat, pg[c]);
-                pb[c] = pb[c] + dh[c];
+                pg[c] = R_FMA(dh, xhat, pg[c]);
+                pb[c] = pb[c] + dh;
             }
             n->dx[r * w + c] = d;
-            if (n->y) n->dy[r * w + c] = d * drop_factor(&n->drop, r * w + c);
+            if (n->dy) put(n->dy, t, r * w + c, d * drop_factor(&n->drop, r * w + c));
         }
     }
 }
@@ -90,7 +90,7 @@ void REF(norm_bwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scra
     (void)scratch;
     const cph_norm *n = &op->u.norm;
     if (phase == 0) {
-        norm_bwd_rows(n, task);
+        norm_bwd_rows(n, op->dtype, task);
         return;
     }
     size_t w = n->width, blocks = CPH_BLOCKS(n->rows);
@@ -105,8 +105,10 @@ void REF(append_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *sc
 {
     (void)phase, (void)task, (void)scratch;
     const cph_append *a = &op->u.append;
+    size_t size = size_of(op->dtype), n = a->width * size;
     for (size_t r = 0; r < a->rows; r++) {
-        memcpy(a->k_cache + r * a->width, a->k + r * a->kv_stride, a->width * sizeof *a->k);
-        memcpy(a->v_cache + r * a->width, a->v + r * a->kv_stride, a->width * sizeof *a->v);
+        size_t from = r * a->kv_stride * size;
+        memcpy((char *)a->k_cache + r * n, (const char *)a->k + from, n);
+        memcpy((char *)a->v_cache + r * n, (const char *)a->v + from, n);
     }
 }

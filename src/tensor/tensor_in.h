@@ -19,16 +19,21 @@ typedef void (*cph_op_fn)(const cph_op *op, unsigned phase, size_t task, cph_rea
 struct cph_backend {
     const char *name;
     cph_op_fn fwd[CPH_N_OPS], bwd[CPH_N_OPS]; /* NULL: the reference's */
-    unsigned panel; /* columns of a packed panel; 0: weights are read as they are */
-    void (*pack)(const float *w, uint32_t in, uint32_t out, bool out_in, float *packed, uint32_t panel);
-    size_t scratch_floats;
+    bool dots;      /* CPH_BF16 products by pairs */
+    unsigned panel; /* columns of a packed panel, a divisor of CPH_PACK_TASK; 0: weights are read as they are */
+    void (*pack)(cph_dtype type, const float *w, uint32_t in, uint32_t out, bool out_in, float *packed,
+                 uint32_t panel);
+    size_t (*linear_pack)(cph_dtype type, const cph_linear *l); /* floats of workspace; NULL: none */
+    size_t (*loss_pack)(cph_dtype type, const cph_loss *l);
+    size_t scratch_floats;                      /* of every worker, at least */
+    size_t (*scratch_of)(const cph_op *op);     /* floats that a record wants in all */
 };
 
 #ifdef CPH_REF_DOUBLE
 #define CPH_REF_NAME(name) cph_ref64_##name
 #else
 #define CPH_REF_NAME(name) cph_ref_##name
-extern const struct cph_backend cph_backend_ref, cph_backend_avx2, cph_backend_avx512;
+extern const struct cph_backend cph_backend_ref, cph_backend_avx2, cph_backend_avx512, cph_backend_avx512bf16;
 #endif
 #define CPH_OP(name, passes, what)                                                                 \
     void CPH_REF_NAME(name##_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch); \
@@ -42,6 +47,8 @@ extern const struct cph_backend cph_backend_ref, cph_backend_avx2, cph_backend_a
 #undef CPH_PASSES_ONLY
 
 /* ---- the cut ---- */
+#define CPH_PACK_TASK 32u /* columns that a packing task takes: a multiple of every backend's panel */
+#define CPH_TILE_FLOATS (128u * 768u) /* a tile of C whose rows are no wider than a tile */
 typedef struct cph_tiles { /* a grid of output tiles of a GEMM */
     uint32_t m, n, tile_m, tile_n;
     size_t count;
@@ -50,22 +57,20 @@ typedef struct cph_tile {
     uint32_t m0, m1, n0, n1;
 } cph_tile;
 /*
- * Wide tiles first: a tile packs its rows of A once for all its columns. Rows are cut until
- * there are tasks enough for many workers, evenly; columns only when the
- * product is small.
+ * A tile packs its rows of A once for all its columns, so tiles are wide; rows are cut until
+ * there are tasks enough for some workers, then columns.
  */
 static inline cph_tiles cph_tiles_of(uint32_t m, uint32_t n)
 {
-    cph_tiles t = {m, n, m, n < 256 ? n : 256, 0};
-    for (uint32_t parts = (m + 503) / 504;; parts++) {
-        t.tile_m = (m + parts - 1) / parts;
-        t.tile_m = (t.tile_m + 13) / 14 * 14;
-        t.count = (size_t)((m + t.tile_m - 1) / t.tile_m) * ((n + t.tile_n - 1) / t.tile_n);
-        if (t.count >= 12 || t.tile_m <= 126) break;
-    }
-    while (t.count < 6 && t.tile_n > 96) {
-        t.tile_n = t.tile_n > 192 ? 192 : 96;
-        t.count = (size_t)((m + t.tile_m - 1) / t.tile_m) * ((n + t.tile_n - 1) / t.tile_n);
+    cph_tiles t = {m, n, 128, n, 0};
+    uint32_t wide = n > 8192 ? 256 : 128;
+    for (unsigned cut = 0;; cut++) {
+        uint32_t rows = cut == 0 ? wide : 64, columns = cut < 2 ? 768 : cut == 2 ? 384 : cut == 3 ? 192 : 96;
+        uint32_t down = (m + rows - 1) / rows, across = (n + columns - 1) / columns;
+        t.tile_m = (m + down - 1) / down;
+        t.tile_n = ((n + across - 1) / across + CPH_PACK_TASK - 1) / CPH_PACK_TASK * CPH_PACK_TASK;
+        t.count = (size_t)down * ((n + t.tile_n - 1) / t.tile_n);
+        if (t.count >= (cut == 0 ? 16 : 8) || cut == 4) break;
     }
     return t;
 }
@@ -80,8 +85,31 @@ static inline cph_tile cph_tile_at(const cph_tiles *t, size_t task)
 }
 
 #define CPH_COLUMN_TASK 64u /* columns a task of an embedding gradient or a column tree takes */
-#define CPH_QUERY_TASK 64u  /* queries a task of attention takes */
+#define CPH_QUERY_TASK 256u /* queries a task of attention takes */
 #define CPH_LOSS_ROWS 16u
+#define CPH_VOCAB_CHUNK 2048u /* rows of the output layer's weight that are packed at a time; even */
+
+/* The phases of a loss: for each chunk of rows the logits, the softmax, then dX by chunks of the vocabulary. */
+typedef struct cph_loss_phase {
+    enum { CPH_LOSS_LOGITS, CPH_LOSS_SOFTMAX, CPH_LOSS_GRADS } kind;
+    uint32_t row0, rows;
+    uint32_t chunk; /* of the vocabulary */
+    bool last;      /* chunk of the vocabulary: dW too */
+} cph_loss_phase;
+static inline uint32_t cph_loss_grad_phases(const cph_loss *l)
+{
+    return l->backward ? (l->vocab + CPH_VOCAB_CHUNK - 1) / CPH_VOCAB_CHUNK : 0;
+}
+static inline cph_loss_phase cph_loss_phase_of(const cph_loss *l, unsigned phase)
+{
+    uint32_t grads = cph_loss_grad_phases(l), each = 2 + grads, part = phase % each;
+    cph_loss_phase p = {.row0 = phase / each * l->chunk};
+    p.rows = l->rows - p.row0 < l->chunk ? l->rows - p.row0 : l->chunk;
+    p.kind = part == 0 ? CPH_LOSS_LOGITS : part == 1 ? CPH_LOSS_SOFTMAX : CPH_LOSS_GRADS;
+    p.chunk = part >= 2 ? part - 2 : 0;
+    p.last = part + 1 == each;
+    return p;
+}
 
 unsigned cph_n_phases(const cph_op *op, bool backward);
 size_t cph_n_tasks(const cph_op *op, bool backward, unsigned phase);

@@ -74,12 +74,21 @@ static double *output(subject *s, size_t n)
     return s->out;
 }
 
+/* The same for what a record holds as void *. */
+static double *operand(subject *s, size_t n, void **grad)
+{
+    double *g, *x = input(s, n, &g);
+    *grad = g;
+    return x;
+}
+
 typedef void (*pass_fn)(const cph_op *op, unsigned phase, size_t task, double *scratch);
 
 static void run(const cph_op *op, pass_fn fn, bool backward)
 {
+    static double scratch[4096]; /* attention: 2 k_len + 1 rows of head_dim */
     for (unsigned phase = 0; phase < cph_n_phases(op, backward); phase++)
-        for (size_t task = 0; task < cph_n_tasks(op, backward, phase); task++) fn(op, phase, task, NULL);
+        for (size_t task = 0; task < cph_n_tasks(op, backward, phase); task++) fn(op, phase, task, scratch);
 }
 
 static double value(subject *s, pass_fn fwd)
@@ -131,14 +140,14 @@ static void try_linear(bool out_in, cph_act act)
     s = (subject){.op.kind = CPH_OP_linear};
     cph_linear *l = &s.op.u.linear;
     *l = (cph_linear){.rows = 67, .in = 5, .out = 4, .out_in = out_in, .act = act};
-    l->x = input(&s, 67 * 5, &l->dx);
+    l->x = operand(&s, 67 * 5, &l->dx);
     l->w = input(&s, 20, &l->dw);
     l->b = input(&s, 4, &l->db);
     l->y = output(&s, 67 * 4);
     l->pre = room(&s, 67 * 4, false);
     l->part = room(&s, 2 * 4, false);
     l->dy = room(&s, 67 * 4, false);
-    memcpy(l->dy, s.weight, s.n_out * sizeof *l->dy);
+    memcpy(l->dy, s.weight, s.n_out * sizeof(double));
     value(&s, cph_ref64_linear_fwd);
     run(&s.op, cph_ref64_linear_bwd, true);
     check_gradients(&s, cph_ref64_linear_fwd);
@@ -161,7 +170,7 @@ static void try_norm(bool residual, double p)
     size_t size = 66 * 5;
     *n = (cph_norm){.rows = 66, .width = 5, .eps = 1e-5, .drop = {p, 9, &draw}};
     n->x = input(&s, size, &n->dx);
-    if (residual) n->y = input(&s, size, &n->dy);
+    if (residual) n->y = operand(&s, size, &n->dy);
     n->gamma = input(&s, 5, &n->dgamma);
     n->beta = input(&s, 5, &n->dbeta);
     n->h = output(&s, size);
@@ -195,9 +204,9 @@ static void try_attention(cph_attention shape, uint32_t q_len, uint32_t k_len)
     a->batch = 2, a->q_len = q_len, a->k_len = k_len, a->head_dim = 3, a->scale = 0.8;
     a->q_stride = a->o_stride = a->heads * 3;
     a->kv_stride = a->kv_heads * 3;
-    a->q = input(&s, 2ul * q_len * a->q_stride, &a->dq);
-    a->k = input(&s, 2ul * k_len * a->kv_stride, &a->dk);
-    a->v = input(&s, 2ul * k_len * a->kv_stride, &a->dv);
+    a->q = operand(&s, 2ul * q_len * a->q_stride, &a->dq);
+    a->k = operand(&s, 2ul * k_len * a->kv_stride, &a->dk);
+    a->v = operand(&s, 2ul * k_len * a->kv_stride, &a->dv);
     a->o = output(&s, 2ul * q_len * a->o_stride);
     a->d_o = s.weight;
     a->lse = room(&s, 2ul * a->heads * q_len, false);
@@ -230,7 +239,7 @@ static void loss_has_the_right_gradient(void **state)
     cph_loss *l = &s.op.u.loss;
     *l = (cph_loss){.labels = labels, .inv_labels = &one_over_three, .backward = true, .rows = 5, .in = 4, .vocab = 7,
                     .chunk = 2};
-    l->x = input(&s, 20, &l->dx);
+    l->x = operand(&s, 20, &l->dx);
     l->w = input(&s, 28, &l->dw);
     l->logits = room(&s, 14, false);
     l->losses = output(&s, 5);

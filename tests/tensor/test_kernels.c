@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,8 +38,11 @@ typedef struct bench {
     struct {
         size_t at, n;
         bool out;
+        cph_dtype type;
     } buffers[MAX_BUFFERS];
     unsigned n_buffers;
+    cph_dtype dtype;
+    const cph_backend *backend;
     uint64_t seed, draws;
     cph_draw draw;
 } bench;
@@ -57,6 +61,7 @@ static float *buffer(bench *b, size_t n, bool out, bool filled)
     for (size_t i = 0; i < n + GUARD; i++) p[i] = PATTERN;
     b->buffers[b->n_buffers].at = b->used + GUARD;
     b->buffers[b->n_buffers].n = n;
+    b->buffers[b->n_buffers].type = CPH_F32;
     b->buffers[b->n_buffers++].out = out;
     b->used += n + GUARD;
     for (size_t i = 0; filled && i < n; i++) p[i] = random_float(b);
@@ -66,6 +71,19 @@ static float *in(bench *b, size_t n) { return buffer(b, n, false, true); }
 static float *out(bench *b, size_t n) { return buffer(b, n, true, false); }
 static float *sum(bench *b, size_t n) { return buffer(b, n, true, true); } /* is added to */
 static float *scratch(bench *b, size_t n) { return buffer(b, n, false, false); }
+/* The same for what has the record's type. */
+static void *values(bench *b, size_t n, bool is_out, bool filled)
+{
+    if (b->dtype == CPH_F32) return buffer(b, n, is_out, filled);
+    uint16_t *p = (uint16_t *)(void *)buffer(b, (n + 1) / 2, is_out, false);
+    b->buffers[b->n_buffers - 1].type = CPH_BF16;
+    for (size_t i = 0; filled && i < n; i++) p[i] = cph_bf16_of(random_float(b));
+    return p;
+}
+static void *v_in(bench *b, size_t n) { return values(b, n, false, true); }
+static void *v_out(bench *b, size_t n) { return values(b, n, true, false); }
+static void *v_sum(bench *b, size_t n) { return values(b, n, true, true); }
+static void *bytes(bench *b, size_t n) { return scratch(b, (n + sizeof(float) - 1) / sizeof(float)); }
 static uint32_t *numbers(bench *b, size_t n, uint32_t below)
 {
     uint32_t *p = (uint32_t *)(void *)scratch(b, n);
@@ -115,27 +133,36 @@ static void row_embed(bench *b, cph_exec *x)
     cph_op_backward(x, &op);
 }
 
+static void run_both(const bench *b, cph_exec *x, const cph_op *op)
+{
+    assert_int_equal(cph_exec_reserve(x, cph_op_scratch(b->backend, op), NULL), CPH_OK);
+    cph_op_forward(x, op);
+    cph_op_backward(x, op);
+}
+
 static void row_linear(bench *b, cph_exec *x)
 {
     uint32_t rows = pick(b, 1, 200), in_w = pick(b, 1, 600), out_w = pick(b, 1, 300);
     bool out_in = pick(b, 0, 1), packed = pick(b, 0, 1);
     size_t nx = (size_t)rows * in_w, ny = (size_t)rows * out_w, nw = (size_t)in_w * out_w;
-    cph_op op = {.kind = CPH_OP_linear};
+    cph_op op = {.kind = CPH_OP_linear, .dtype = b->dtype};
     cph_linear *l = &op.u.linear;
-    *l = (cph_linear){.x = in(b, nx), .w = in(b, nw), .b = pick(b, 0, 3) ? in(b, out_w) : NULL, .y = out(b, ny),
-                      .rows = rows, .in = in_w, .out = out_w, .out_in = out_in,
+    *l = (cph_linear){.x = v_in(b, nx), .w = in(b, nw), .b = pick(b, 0, 3) ? in(b, out_w) : NULL, .rows = rows,
+                      .in = in_w, .out = out_w, .out_in = out_in, .real_y = pick(b, 0, 3) == 0,
+                      .dx_adds = pick(b, 0, 1), .fresh_dw = pick(b, 0, 1),
                       .act = pick(b, 0, 1) ? CPH_ACT_GELU_NEW : CPH_ACT_NONE};
-    if (l->act) l->pre = out(b, ny);
-    l->dy = sum(b, ny);
-    l->dx = pick(b, 0, 3) ? out(b, nx) : NULL;
+    l->y = l->real_y ? out(b, ny) : v_out(b, ny);
+    if (l->act) l->pre = v_out(b, ny);
+    l->dy = v_sum(b, ny);
+    l->dx = pick(b, 0, 3) ? v_sum(b, nx) : NULL;
     l->dw = pick(b, 0, 3) ? sum(b, nw) : NULL;
     l->db = l->b && pick(b, 0, 3) ? sum(b, out_w) : NULL;
     l->part = scratch(b, (size_t)CPH_BLOCKS(rows) * out_w);
-    float *pack = scratch(b, (size_t)in_w * (out_w + 32)); /* for the widest panel there is */
-    if (packed) cph_pack_weight(x, l->w, in_w, out_w, out_in, pack);
+    l->pack = bytes(b, cph_linear_pack_bytes(b->backend, b->dtype, l));
+    void *pack = bytes(b, cph_pack_bytes(b->backend, b->dtype, in_w, out_w));
+    if (packed) cph_pack_weight(x, b->dtype, l->w, in_w, out_w, out_in, pack);
     l->packed = packed ? pack : NULL;
-    cph_op_forward(x, &op);
-    cph_op_backward(x, &op);
+    run_both(b, x, &op);
 }
 
 static void row_norm(bench *b, cph_exec *x)
@@ -143,12 +170,12 @@ static void row_norm(bench *b, cph_exec *x)
     uint32_t rows = pick(b, 1, 200), w = pick(b, 1, 400);
     size_t n = (size_t)rows * w;
     bool residual = pick(b, 0, 1);
-    cph_op op = {.kind = CPH_OP_norm};
-    op.u.norm = (cph_norm){.x = in(b, n), .y = residual ? in(b, n) : NULL, .gamma = in(b, w), .beta = in(b,
+    cph_op op = {.kind = CPH_OP_norm, .dtype = b->dtype};
+    op.u.norm = (cph_norm){.x = in(b, n), .y = residual ? v_in(b, n) : NULL, .gamma = in(b, w), .beta = in(b,
                                                                                                          w),
-                           .sum = residual ? out(b, n) : NULL, .h = out(b, n), .mean = out(b, rows),
-                           .rstd = out(b, rows), .dh = in(b, n), .dsum = pick(b, 0, 1) ? in(b, n) : NULL,
-                           .dx = out(b, n), .dy = residual ? out(b, n) : NULL, .dgamma = sum(b, w),
+                           .sum = residual ? out(b, n) : NULL, .h = v_out(b, n), .mean = out(b, rows),
+                           .rstd = out(b, rows), .dh = v_in(b, n), .dsum = pick(b, 0, 1) ? in(b, n) : NULL,
+                           .dx = out(b, n), .dy = residual ? v_out(b, n) : NULL, .dgamma = sum(b, w),
                            .dbeta = sum(b, w), .part = scratch(b, 2 * (size_t)CPH_BLOCKS(rows) * w),
                                .rows = rows,
                            .width = w, .eps = 1e-5, .drop = some_drop(b, 4)};
@@ -163,10 +190,10 @@ static void row_attention(bench *b, cph_exec *x)
     uint32_t tk = pick(b, 1, 300), tq = pick(b, 0, 1) ? tk : pick(b, 1, tk);
     uint32_t qs = heads * d + pick(b, 0, 5), ks = kv_heads * d + pick(b, 0, 5);
     size_t nq = (size_t)batch * tq * qs, nk = (size_t)batch * tk * ks, nl = (size_t)batch * heads * tq;
-    cph_op op = {.kind = CPH_OP_attention};
+    cph_op op = {.kind = CPH_OP_attention, .dtype = b->dtype};
     cph_attention *a = &op.u.attention;
-    *a = (cph_attention){.q = in(b, nq), .k = in(b, nk), .v = in(b, nk), .o = sum(b, nq), .lse = out(b, nl),
-                         .d_o = in(b, nq), .dq = sum(b, nq), .dk = sum(b, nk), .dv = sum(b, nk),
+    *a = (cph_attention){.q = v_in(b, nq), .k = v_in(b, nk), .v = v_in(b, nk), .o = v_sum(b, nq), .lse = out(b, nl),
+                         .d_o = v_in(b, nq), .dq = v_sum(b, nq), .dk = v_sum(b, nk), .dv = v_sum(b, nk),
                              .delta = out(b, nl),
                          .batch = batch, .q_len = tq, .k_len = tk, .heads = heads, .kv_heads = kv_heads,
                          .head_dim = d, .q_stride = qs, .kv_stride = ks, .o_stride = qs, .q_pos = tk - tq,
@@ -177,41 +204,41 @@ static void row_attention(bench *b, cph_exec *x)
         a->q_seg = numbers(b, (size_t)batch * tq, 3);
         a->k_seg = numbers(b, (size_t)batch * tk, 3);
     }
-    cph_op_forward(x, &op);
-    cph_op_backward(x, &op);
+    run_both(b, x, &op);
 }
 
 static void row_append(bench *b, cph_exec *x)
 {
     uint32_t rows = pick(b, 1, 9), w = pick(b, 1, 50), stride = w + pick(b, 0, 50);
-    cph_op op = {.kind = CPH_OP_append};
-    op.u.append = (cph_append){.k = in(b, (size_t)rows * stride), .v = in(b, (size_t)rows * stride),
-                               .k_cache = out(b, (size_t)rows * w), .v_cache = out(b, (size_t)rows * w),
+    cph_op op = {.kind = CPH_OP_append, .dtype = b->dtype};
+    op.u.append = (cph_append){.k = v_in(b, (size_t)rows * stride), .v = v_in(b, (size_t)rows * stride),
+                               .k_cache = v_out(b, (size_t)rows * w), .v_cache = v_out(b, (size_t)rows * w),
                                .rows = rows, .width = w, .kv_stride = stride};
     cph_op_forward(x, &op);
 }
 
 static void row_loss(bench *b, cph_exec *x)
 {
-    uint32_t rows = pick(b, 1, 200), w = pick(b, 1, 100), vocab = pick(b, 2, 700), chunk = pick(b, 1, rows);
+    uint32_t rows = pick(b, 1, 200), w = pick(b, 1, 100), vocab = pick(b, 0, 4) ? pick(b, 2, 700) : pick(b, 2040, 4200), chunk = pick(b, 1, rows);
     size_t nx = (size_t)rows * w, nw = (size_t)vocab * w;
     int32_t *labels = (int32_t *)(void *)numbers(b, rows, vocab);
     for (uint32_t i = 0; i < rows; i++)
         if (pick(b, 0, 3) == 0) labels[i] = -100;
     float *inv = in(b, 1);
-    cph_op op = {.kind = CPH_OP_loss};
+    cph_op op = {.kind = CPH_OP_loss, .dtype = b->dtype};
     cph_loss *l = &op.u.loss;
-    *l = (cph_loss){.x = in(b, nx), .w = in(b, nw), .labels = labels, .logits = scratch(b, (size_t)chunk * vocab),
+    *l = (cph_loss){.x = v_in(b, nx), .w = in(b, nw), .labels = labels, .logits = scratch(b, (size_t)chunk * vocab),
                     .keep = pick(b, 0, 1) ? out(b, (size_t)rows * vocab) : NULL, .losses = out(b, rows),
                     .inv_labels = inv, .backward = pick(b, 0, 3) > 0, .rows = rows, .in = w, .vocab = vocab,
-                    .chunk = chunk};
+                    .chunk = chunk, .fresh_dw = pick(b, 0, 1)};
     if (l->backward) {
-        l->dx = out(b, nx);
-        l->dw = sum(b, nw);
+        l->dx = v_out(b, nx);
+        l->dw = pick(b, 0, 3) ? sum(b, nw) : NULL;
+        l->pack = bytes(b, cph_loss_pack_bytes(b->backend, b->dtype, l));
     }
-    float *pack = scratch(b, (size_t)w * (vocab + 32));
+    void *pack = bytes(b, cph_pack_bytes(b->backend, b->dtype, w, vocab));
     if (pick(b, 0, 1)) {
-        cph_pack_weight(x, l->w, w, vocab, true, pack);
+        cph_pack_weight(x, b->dtype, l->w, w, vocab, true, pack);
         l->packed = pack;
     }
     cph_op_forward(x, &op);
@@ -250,25 +277,32 @@ static const row_fn ROWS[CPH_N_OPS] = {
 #undef CPH_OP
 };
 
-static cph_digest run_row(row_fn row, uint64_t seed, const char *isa, unsigned n_threads)
+/* Leaves the buffers in *b, whose pool the caller frees. */
+static cph_digest run_case(bench *b, row_fn row, uint64_t seed, cph_dtype dtype, const char *isa, unsigned n_threads)
 {
-    static bench b;
     void *mem;
     const cph_backend *backend;
     cph_pool *pool;
     cph_exec *x;
     assert_int_equal(cph_alloc(&mem, POOL_FLOATS * sizeof(float), NULL), CPH_OK);
-    b = (bench){.pool = mem, .seed = seed};
-    for (size_t i = 0; i < GUARD; i++) b.pool[i] = PATTERN;
     assert_int_equal(cph_backend_named(&backend, isa, NULL), CPH_OK);
+    *b = (bench){.pool = mem, .seed = seed, .dtype = dtype, .backend = backend};
+    for (size_t i = 0; i < GUARD; i++) b->pool[i] = PATTERN;
     assert_int_equal(cph_pool_open(&pool, n_threads, NULL), CPH_OK);
     assert_int_equal(cph_exec_open(&x, backend, pool, NULL), CPH_OK);
-    row(&b, x);
-    check_guards(&b);
-    cph_digest d = digest_of(&b);
+    row(b, x);
+    check_guards(b);
+    cph_digest d = digest_of(b);
     cph_exec_close(x);
     cph_pool_close(pool);
-    cph_free(mem);
+    return d;
+}
+
+static cph_digest run_row(row_fn row, uint64_t seed, cph_dtype dtype, const char *isa, unsigned n_threads)
+{
+    static bench b;
+    cph_digest d = run_case(&b, row, seed, dtype, isa, n_threads);
+    cph_free(b.pool);
     return d;
 }
 
@@ -280,12 +314,58 @@ static void same_bits_as_the_reference(const char *isa)
         skip();
     }
     for (unsigned op = 0; op < CPH_N_OPS; op++)
-        for (uint64_t seed = 0; seed < CASES; seed++) {
-            cph_digest want = run_row(ROWS[op], seed, "ref", 1), got = run_row(ROWS[op], seed, isa,
-                                                                               1 + (unsigned)seed % 3);
+        for (uint64_t seed = 0; seed < 2 * CASES; seed++) {
+            cph_dtype type = seed % 2 && !cph_backend_dots(backend) ? CPH_BF16 : CPH_F32;
+            cph_digest want = run_row(ROWS[op], seed, type, "ref", 1),
+                       got = run_row(ROWS[op], seed, type, isa, 1 + (unsigned)(seed / 2) % 3);
             if (cph_digest_cmp(&want, &got) != 0)
-                fail_msg("%s on %s, seed %llu: not the reference's bits", cph_op_name((cph_op_kind)op), isa,
-                         (unsigned long long)seed);
+                fail_msg("%s on %s, %s, seed %llu: not the reference's bits", cph_op_name((cph_op_kind)op), isa,
+                         type == CPH_BF16 ? "bf16" : "fp32", (unsigned long long)seed);
+        }
+}
+
+static double value_at(const bench *b, unsigned buffer_no, size_t i)
+{
+    const float *p = b->pool + b->buffers[buffer_no].at;
+    if (b->buffers[buffer_no].type == CPH_F32) return (double)p[i];
+    return (double)cph_bf16_to(((const uint16_t *)(const void *)p)[i]);
+}
+
+/* Every output within a hundredth of its tensor's greatest number: pairs are added in another order. */
+static void compare_outputs(const bench *want, const bench *got, const char *op, uint64_t seed)
+{
+    for (unsigned k = 0; k < want->n_buffers; k++) {
+        size_t n = want->buffers[k].n * (want->buffers[k].type == CPH_BF16 ? 2 : 1);
+        double top = 0, worst = 0;
+        if (!want->buffers[k].out) continue;
+        for (size_t i = 0; i < n; i++) {
+            double w = value_at(want, k, i), d = fabs(w - value_at(got, k, i));
+            if (fabs(w) > top) top = fabs(w);
+            if (!(d <= worst)) worst = d;
+        }
+        if (!(worst <= 0.01 * top + 1e-6))
+            fail_msg("%s, seed %llu, buffer %u: off by %g of %g", op, (unsigned long long)seed, k, worst, top);
+    }
+}
+
+static void dot_products_are_close_to_the_reference(void **state)
+{
+    (void)state;
+    static bench want, got;
+    const cph_backend *backend;
+    if (cph_backend_named(&backend, "avx512bf16", NULL) != CPH_OK) {
+        print_message("skipped: this processor has no avx512bf16\n");
+        skip();
+    }
+    for (unsigned op = 0; op < CPH_N_OPS; op++)
+        for (uint64_t seed = 0; seed < CASES; seed++) {
+            run_case(&want, ROWS[op], seed, CPH_BF16, "ref", 1);
+            cph_digest one = run_case(&got, ROWS[op], seed, CPH_BF16, "avx512bf16", 1);
+            compare_outputs(&want, &got, cph_op_name((cph_op_kind)op), seed);
+            cph_digest three = run_row(ROWS[op], seed, CPH_BF16, "avx512bf16", 3);
+            assert_int_equal(cph_digest_cmp(&one, &three), 0);
+            cph_free(want.pool);
+            cph_free(got.pool);
         }
 }
 
@@ -301,11 +381,18 @@ static void avx512_gives_the_bits_of_the_reference(void **state)
     same_bits_as_the_reference("avx512");
 }
 
+static void avx512bf16_gives_the_bits_of_the_reference_in_fp32(void **state)
+{
+    (void)state;
+    same_bits_as_the_reference("avx512bf16");
+}
+
 static void the_reference_does_not_depend_on_threads(void **state)
 {
     (void)state;
     for (unsigned op = 0; op < CPH_N_OPS; op++) {
-        cph_digest one = run_row(ROWS[op], 100, "ref", 1), seven = run_row(ROWS[op], 100, "ref", 7);
+        cph_dtype type = op % 2 ? CPH_BF16 : CPH_F32;
+        cph_digest one = run_row(ROWS[op], 100, type, "ref", 1), seven = run_row(ROWS[op], 100, type, "ref", 7);
         assert_int_equal(cph_digest_cmp(&one, &seven), 0);
     }
 }
@@ -351,6 +438,8 @@ int main(void)
         cmocka_unit_test(the_reference_does_not_depend_on_threads),
         cmocka_unit_test(avx2_gives_the_bits_of_the_reference),
         cmocka_unit_test(avx512_gives_the_bits_of_the_reference),
+        cmocka_unit_test(avx512bf16_gives_the_bits_of_the_reference_in_fp32),
+        cmocka_unit_test(dot_products_are_close_to_the_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

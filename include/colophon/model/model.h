@@ -19,6 +19,7 @@
 #include <colophon/base/json.h>
 #include <colophon/base/pool.h>
 #include <colophon/nn/registry.h>
+#include <colophon/tensor/op.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -42,6 +43,14 @@ CPH_API const char *cph_model_family(const cph_model *m); /* "gpt2" */
 CPH_API uint32_t cph_model_vocab_size(const cph_model *m);
 CPH_API uint32_t cph_model_max_positions(const cph_model *m);
 CPH_API int64_t cph_model_eos(const cph_model *m); /* -1: none */
+
+/*
+ * How passes compute: fp32 after opening. Set before the first step or decoder is opened;
+ * CPH_NO when the processor (as COLOPHON_ISA caps it) cannot.
+ */
+CPH_API cph_status cph_model_set_arith(cph_model *m, cph_arith arith, cph_err *err) CPH_MUST_USE;
+CPH_API cph_arith cph_model_arith(const cph_model *m);
+CPH_API const char *cph_model_isa(const cph_model *m); /* the kernels that run it: "avx512bf16" */
 
 /* ---- the parameter registry (engine 4): tied tensors are one entry (nn/registry.h: cph_param) ---- */
 CPH_API size_t cph_model_n_params(const cph_model *m);
@@ -73,18 +82,22 @@ typedef struct cph_batch {
         or NULL: one document a row */
     const uint32_t *positions; /* [B,T], or NULL: 0..T-1 (restarts belong to the caller) */
     float inv_labels;         /* 1 / labels of the whole optimizer step (engine decision 7) */
+    bool fresh;               /* gradients begin at +0 here: the caller need not clear them */
     uint64_t seed;            /* dropout: key and counter */
     uint32_t slot, step;
 } cph_batch;
 /*
  * Forward, loss and, when the shape trains, backward: ADDS to `grads` (flat arena
- * layout; the caller clears it). *loss_sum is the sum of token losses in double
+ * layout; the padding stays as it is), or with `fresh` overwrites them. *loss_sum is the sum of token losses in double
  * (not divided).
  */
 CPH_API cph_status cph_step_run(cph_step *s, const cph_batch *b, float *grads, double *loss_sum,
                                 cph_err *err) CPH_MUST_USE;
+/* In training steps from now on: told when a parameter's gradient is complete (nn/tape.h). */
+CPH_API void cph_step_on_grad(cph_step *s, void (*fn)(void *ctx, uint32_t param), void *ctx);
 CPH_API const float *cph_step_logits(const cph_step *s);              /* [B,T,V] when kept */
-CPH_API const float *cph_step_hidden(const cph_step *s, uint32_t i);  /* [B,T,E] hidden_states.i when kept */
+/* [B,T,E] hidden_states.i when kept; lives until the next call */
+CPH_API const float *cph_step_hidden(cph_step *s, uint32_t i);
 
 /* ---- optimizer kernels on the flat arenas (same bits on every ISA and thread count) ---- */
 typedef struct cph_adamw {

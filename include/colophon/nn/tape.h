@@ -27,14 +27,19 @@ extern "C" {
 typedef struct cph_tape cph_tape;
 typedef uint32_t cph_tensor; /* a number of this tape; 0: none */
 
-CPH_API cph_status cph_tape_open(cph_tape **out, const cph_registry *params, bool train,
+typedef struct cph_tape_opts {
+    bool train;
+    cph_dtype dtype; /* of the records; the stream is fp32 always (tensor/op.h) */
+    const cph_backend *backend;
+} cph_tape_opts;
+CPH_API cph_status cph_tape_open(cph_tape **out, const cph_registry *params, const cph_tape_opts *o,
                                  cph_err *err) CPH_MUST_USE;
 CPH_API void cph_tape_close(cph_tape *t); /* NULL is fine */
 
 /* Where weights, gradients, packed weights (by parameter; NULL: none) and activations lie. */
 typedef struct cph_bases {
     float *weights, *grads, *arena;
-    float *const *packed;
+    void *const *packed;
 } cph_bases;
 
 /* ---- recording. Parameters are indices of the registry ---- */
@@ -49,6 +54,8 @@ CPH_API cph_normed cph_tape_norm(cph_tape *t, cph_tensor x, cph_tensor y, uint32
 #define CPH_NO_PARAM UINT32_MAX
 CPH_API cph_tensor cph_tape_linear(cph_tape *t, cph_tensor x, uint32_t w, uint32_t b, bool out_in,
                                    cph_act act);
+/* The same with a float result whatever the tape's type: logits. Forward only. */
+CPH_API cph_tensor cph_tape_logits(cph_tape *t, cph_tensor x, uint32_t w, bool out_in);
 /* q, k and v side by side in one tensor [rows, (heads + 2 kv_heads) head_dim]; `shape` gives the rest. */
 CPH_API cph_tensor cph_tape_attention(cph_tape *t, cph_tensor qkv, const cph_attention *shape);
 /* The same over a cache of earlier keys: appends k and v of qkv at run time, see cph_tape_node. */
@@ -65,7 +72,18 @@ CPH_API cph_status cph_tape_plan(cph_tape *t, uint64_t *arena_floats, cph_err *e
 CPH_API void cph_tape_bind(cph_tape *t, const cph_bases *bases); /* again whenever a base moves */
 CPH_API void cph_tape_forward(cph_tape *t, cph_exec *x);
 CPH_API void cph_tape_backward(cph_tape *t, cph_exec *x);
-CPH_API float *cph_tape_data(const cph_tape *t, cph_tensor x); /* of a kept tensor, once bound */
+/* A worker's scratch that the passes want (cph_exec_reserve), once planned. */
+CPH_API uint64_t cph_tape_scratch(const cph_tape *t);
+/*
+ * The next passes begin the gradients of weights at +0 instead of adding to them, so that
+ * nobody has to clear them; what no matrix product writes first is cleared by the pass.
+ */
+CPH_API void cph_tape_fresh_grads(cph_tape *t, bool fresh);
+/* In backward passes: called when the last gradient of a parameter has been written (NULL: not called). */
+typedef void (*cph_grad_fn)(void *ctx, uint32_t param);
+CPH_API void cph_tape_on_grad(cph_tape *t, cph_grad_fn fn, void *ctx);
+CPH_API const void *cph_tape_data(const cph_tape *t, cph_tensor x); /* of a kept tensor, once bound */
+CPH_API cph_dtype cph_tape_type(const cph_tape *t, cph_tensor x);
 /* The records in order, for a decoder that changes rows, positions and caches between runs. */
 CPH_API size_t cph_tape_n_nodes(const cph_tape *t);
 CPH_API cph_op *cph_tape_node(cph_tape *t, size_t i);

@@ -30,7 +30,15 @@ extern "C" {
 #endif
 typedef CPH_REAL cph_real;
 
-typedef enum cph_dtype { CPH_F32 } cph_dtype; /* of saved activations and GEMM operands */
+/*
+ * Of what only GEMMs and attention read: outputs of norm, linear, attention, and their
+ * gradients (`void *` below: cph_real, or uint16_t for CPH_BF16). The residual stream,
+ * statistics, losses, weights and their gradients are cph_real always. A CPH_BF16 record
+ * rounds the operands of its products to bf16 (to nearest, even) and adds in fp32: by
+ * fused multiply-adds in the order of CPH_F32 (arithmetic bf16-fma, the same bits
+ * everywhere), or pair by pair of k where the backend has dot products (bf16-dot).
+ */
+typedef enum cph_dtype { CPH_F32, CPH_BF16 } cph_dtype;
 
 typedef enum cph_op_kind {
 #define CPH_OP(name, passes, what) CPH_OP_##name,
@@ -63,24 +71,32 @@ typedef struct cph_embed {
 } cph_embed;
 
 typedef struct cph_linear {
-    const cph_real *x, *w, *b; /* x [rows,in]; w as out_in says; b [out] or NULL */
-    const cph_real *packed;    /* w in the kernels' form (cph_pack_weight), or NULL */
-    cph_real *y, *pre;         /* [rows,out]; pre is what act was applied to (NULL: not kept) */
-    cph_real *dy;              /* becomes the gradient of pre */
-    cph_real *dx;              /* NULL: not wanted */
-    cph_real *dw, *db;         /* NULL: frozen */
-    cph_real *part;            /* [CPH_BLOCKS(rows),out], for db */
+    const void *x;         /* [rows,in] */
+    const cph_real *w, *b; /* w as out_in says; b [out] or NULL */
+    const void *packed;    /* w in the kernels' form (cph_pack_weight), or NULL */
+    void *y, *pre;         /* [rows,out]; pre is what act was applied to (NULL: not kept) */
+    void *dy;              /* becomes the gradient of pre */
+    void *dx;              /* NULL: not wanted */
+    cph_real *dw, *db;     /* NULL: frozen */
+    cph_real *part;        /* [CPH_BLOCKS(rows),out], for db */
+    void *pack;            /* cph_linear_pack_bytes of workspace for the backward pass */
     uint32_t rows, in, out;
     bool out_in; /* w is [out,in] */
+    bool real_y; /* y is cph_real whatever the dtype (forward only: logits) */
+    bool dx_adds, fresh_dw; /* dx goes on from what it holds; dw and db begin at +0 */
     cph_act act;
 } cph_linear;
 
 typedef struct cph_norm {
-    const cph_real *x, *y; /* [rows,width]; y NULL: sum is x itself and not written */
+    const cph_real *x; /* [rows,width] */
+    const void *y;     /* [rows,width]; NULL: sum is x itself and not written */
     const cph_real *gamma, *beta;
-    cph_real *sum, *h, *mean, *rstd; /* [rows,width] twice, [rows] twice */
-    const cph_real *dh, *dsum;       /* dsum NULL: nothing else reads sum */
-    cph_real *dx, *dy;
+    cph_real *sum, *mean, *rstd; /* [rows,width], [rows] twice */
+    void *h;
+    const void *dh;
+    const cph_real *dsum; /* NULL: nothing else reads sum */
+    cph_real *dx;
+    void *dy;
     cph_real *dgamma, *dbeta; /* NULL: frozen */
     cph_real *part;           /* [2,CPH_BLOCKS(rows),width] */
     uint32_t rows, width;
@@ -89,10 +105,12 @@ typedef struct cph_norm {
 } cph_norm;
 
 typedef struct cph_attention {
-    const cph_real *q, *k, *v;      /* head j of a row at j * head_dim */
-    cph_real *o, *lse;              /* lse [B,heads,Tq] */
-    const cph_real *d_o;            /* gradient of o */
-    cph_real *dq, *dk, *dv, *delta; /* delta [B,heads,Tq] */
+    const void *q, *k, *v; /* head j of a row at j * head_dim */
+    void *o;
+    cph_real *lse;         /* [B,heads,Tq] */
+    const void *d_o;       /* gradient of o */
+    void *dq, *dk, *dv;
+    cph_real *delta;       /* [B,heads,Tq] */
     const uint32_t *key_len;        /* [B] visible keys, or NULL */
     const uint32_t *q_seg, *k_seg;  /* [B,Tq], [B,Tk]: equal and not 0 to see; or NULL */
     uint32_t batch, q_len, k_len, heads, kv_heads, head_dim;
@@ -105,22 +123,26 @@ typedef struct cph_attention {
 } cph_attention;
 
 typedef struct cph_append {
-    const cph_real *k, *v; /* [rows, kv_stride] */
-    cph_real *k_cache, *v_cache; /* first free row, [.,width] */
+    const void *k, *v; /* [rows, kv_stride] */
+    void *k_cache, *v_cache; /* first free row, [.,width] */
     uint32_t rows, width, kv_stride;
 } cph_append;
 
 typedef struct cph_loss {
-    const cph_real *x, *w;  /* [rows,in], [vocab,in] */
-    const cph_real *packed;
+    const void *x;          /* [rows,in] */
+    const cph_real *w;      /* [vocab,in] */
+    const void *packed;
     const int32_t *labels;  /* [rows]; -100: no loss */
-    cph_real *logits;       /* [min(chunk,rows),vocab] */
+    cph_real *logits;       /* [min(chunk,rows),vocab]; in a CPH_BF16 record their gradients replace them */
+    void *pack;             /* cph_loss_pack_bytes of workspace when backward */
     cph_real *keep;         /* [rows,vocab] or NULL */
     cph_real *losses;       /* [rows] */
     const cph_real *inv_labels; /* scale of the gradient */
     bool backward;
-    cph_real *dx, *dw;      /* dw NULL: frozen */
+    void *dx;
+    cph_real *dw;           /* NULL: frozen */
     uint32_t rows, in, vocab, chunk;
+    bool fresh_dw;          /* dw begins at +0 */
 } cph_loss;
 
 typedef struct cph_sumsq {
@@ -162,11 +184,30 @@ CPH_API const char *cph_op_what(cph_op_kind k); /* the sentence of ops.def */
 
 /* ---- kernels of one instruction set ---- */
 typedef struct cph_backend cph_backend;
-/* What this process uses: the best that the processor has and COLOPHON_ISA allows. */
+/* The arithmetic of a run, part of its identity: a type of operands and how they are multiplied. */
+#define CPH_ARITH_MAP(X) X(FP32, "fp32") X(BF16_FMA, "bf16-fma") X(BF16_DOT, "bf16-dot")
+typedef enum cph_arith {
+#define CPH_ARITH_ENUM(name, text) CPH_ARITH_##name,
+    CPH_ARITH_MAP(CPH_ARITH_ENUM)
+#undef CPH_ARITH_ENUM
+        CPH_N_ARITHS
+} cph_arith;
+CPH_API const char *cph_arith_text(cph_arith a);
+CPH_API bool cph_arith_parse(const char *text, cph_arith *out);
+static inline cph_dtype cph_arith_dtype(cph_arith a) { return a == CPH_ARITH_FP32 ? CPH_F32 : CPH_BF16; }
+/* What a run uses that does not say: a fixed function of CPUID (engine 8), and why, in a sentence. */
+CPH_API cph_arith cph_arith_default(const char **why);
+/* "amd-25", "intel-6": processors of one family give bf16-dot the same bits. */
+CPH_API void cph_processor_family(char out[32]);
+
+/* The best kernels for an arithmetic that the processor has and COLOPHON_ISA allows; CPH_NO: none. */
+CPH_API cph_status cph_backend_for(const cph_backend **out, cph_arith arith, cph_err *err) CPH_MUST_USE;
+/* The same for fp32. */
 CPH_API cph_status cph_backend_choose(const cph_backend **out, cph_err *err) CPH_MUST_USE;
 /* By name, for tests: CPH_NO when the processor or the build lacks it. */
 CPH_API cph_status cph_backend_named(const cph_backend **out, const char *name, cph_err *err) CPH_MUST_USE;
-CPH_API const char *cph_backend_name(const cph_backend *b); /* "ref", "avx2", "avx512" */
+CPH_API const char *cph_backend_name(const cph_backend *b); /* "ref", "avx2", "avx512", "avx512bf16" */
+CPH_API bool cph_backend_dots(const cph_backend *b); /* CPH_BF16 records multiply pair by pair */
 
 /* ---- running ---- */
 typedef struct cph_exec cph_exec;
@@ -174,16 +215,33 @@ CPH_API cph_status cph_exec_open(cph_exec **out, const cph_backend *b, cph_pool 
                                  cph_err *err) CPH_MUST_USE;
 CPH_API void cph_exec_close(cph_exec *x); /* NULL is fine */
 CPH_API uint64_t cph_exec_bytes(const cph_backend *b, unsigned n_threads); /* what open will take */
+/* Bytes of a worker's scratch that the record's passes want; and makes sure that they are there. */
+CPH_API uint64_t cph_op_scratch(const cph_backend *b, const cph_op *op);
+CPH_API cph_status cph_exec_reserve(cph_exec *x, uint64_t scratch_bytes, cph_err *err) CPH_MUST_USE;
 CPH_API void cph_op_forward(cph_exec *x, const cph_op *op);
 CPH_API void cph_op_backward(cph_exec *x, const cph_op *op); /* of the BOTH operations */
 
 /* sumsq and adamw need no scratch: no cph_exec. pool NULL: the caller's thread alone. */
 CPH_API void cph_op_flat(const cph_backend *b, cph_pool *pool, const cph_op *op);
 
-/* A weight in the form that the GEMM of this backend reads; 0 bytes: it reads the weight as it is. */
-CPH_API size_t cph_pack_floats(const cph_backend *b, uint32_t in, uint32_t out);
-CPH_API void cph_pack_weight(cph_exec *x, const float *w, uint32_t in, uint32_t out, bool out_in,
-                             float *packed);
+/* A weight in the form that the forward GEMM of this backend reads; 0 bytes: it reads the weight as it is. */
+CPH_API size_t cph_pack_bytes(const cph_backend *b, cph_dtype dtype, uint32_t in, uint32_t out);
+CPH_API void cph_pack_weight(cph_exec *x, cph_dtype dtype, const float *w, uint32_t in, uint32_t out,
+                             bool out_in, void *packed);
+/* Workspace of a backward pass (cph_linear.pack, cph_loss.pack). */
+CPH_API size_t cph_linear_pack_bytes(const cph_backend *b, cph_dtype dtype, const cph_linear *l);
+CPH_API size_t cph_loss_pack_bytes(const cph_backend *b, cph_dtype dtype, const cph_loss *l);
+
+/* ---- bf16 ---- */
+CPH_API uint16_t cph_bf16_of(float x); /* to nearest, ties to even; NaN stays NaN */
+static inline float cph_bf16_to(uint16_t h)
+{
+    union {
+        uint32_t bits;
+        float f;
+    } u = {(uint32_t)h << 16};
+    return u.f;
+}
 
 /* ---- sums whose order is fixed ---- */
 CPH_API double cph_tree_sum(double *v, size_t n); /* binary tree; destroys v */

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * simd_backend.h - the table of the vector kernels, for each instruction set that compiles
+ * them. What has no entry runs as the reference.
+ */
+#ifndef CPH_SIMD_BACKEND_H
+#define CPH_SIMD_BACKEND_H
+
+#include "simd_attention.h"
+
+static size_t scratch_of(const cph_op *op)
+{
+    return op->kind == CPH_OP_attention ? attention_floats(op) : LINEAR_FLOATS;
+}
+
+#define VECTOR_BACKEND(isa)                                                                        \
+    {                                                                                              \
+        .name = isa,                                                                               \
+        .fwd = {[CPH_OP_embed] = embed_fwd,                                                        \
+                [CPH_OP_linear] = linear_fwd,                                                      \
+                [CPH_OP_norm] = norm_fwd,                                                          \
+                [CPH_OP_attention] = attention_fwd,                                                \
+                [CPH_OP_loss] = loss_fwd,                                                          \
+                [CPH_OP_sumsq] = sumsq_fwd,                                                        \
+                [CPH_OP_adamw] = adamw_fwd},                                                       \
+        .bwd = {[CPH_OP_embed] = embed_bwd,                                                        \
+                [CPH_OP_linear] = linear_bwd,                                                      \
+                [CPH_OP_norm] = norm_bwd,                                                          \
+                [CPH_OP_attention] = attention_bwd},                                               \
+        .dots = DOTS, .panel = NR, .pack = pack_weight_panel, .linear_pack = linear_pack_floats,   \
+        .loss_pack = loss_pack_floats, .scratch_floats = LINEAR_FLOATS, .scratch_of = scratch_of,  \
+    }
+
+#endif
