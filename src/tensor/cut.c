@@ -12,6 +12,7 @@ unsigned cph_n_phases(const cph_op *op, bool backward)
     switch (op->kind) {
     case CPH_OP_linear: return backward ? 2 : 1;
     case CPH_OP_norm: return backward ? 2 : 1;
+    case CPH_OP_factor: return op->u.factor.v ? 1 : 4;
     case CPH_OP_loss:
         return (unsigned)parts(op->u.loss.rows, op->u.loss.chunk) * (2 + cph_loss_grad_phases(&op->u.loss));
     default: return 1;
@@ -41,6 +42,13 @@ static size_t loss_tasks(const cph_loss *l, unsigned phase)
     return cph_tiles_of(p.rows, l->in).count + (l->dw ? cph_tiles_of(l->vocab, l->in).count : 0);
 }
 
+static size_t factor_tasks(const cph_factor *f, unsigned phase)
+{
+    if (f->v) return parts(f->n * f->rows * f->columns, CPH_FLAT_BLOCK);
+    if (phase == 1) return f->n * parts(f->columns, CPH_COLUMN_TASK);
+    return phase == 2 ? f->n : f->n * CPH_BLOCKS(f->rows);
+}
+
 size_t cph_n_tasks(const cph_op *op, bool backward, unsigned phase)
 {
     switch (op->kind) {
@@ -59,6 +67,10 @@ size_t cph_n_tasks(const cph_op *op, bool backward, unsigned phase)
     case CPH_OP_loss: return loss_tasks(&op->u.loss, phase);
     case CPH_OP_sumsq: return parts(op->u.sumsq.n, CPH_FLAT_BLOCK);
     case CPH_OP_adamw: return parts(op->u.adamw.n, CPH_FLAT_BLOCK);
+    case CPH_OP_momentum: return parts(op->u.momentum.n, CPH_FLAT_BLOCK);
+    case CPH_OP_mix: return parts(op->u.mix.n, CPH_FLAT_BLOCK);
+    case CPH_OP_factor:
+    case CPH_OP_factor_step: return factor_tasks(&op->u.factor, phase);
     case CPH_N_OPS: break;
     }
     return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ref_flat.c - the reference of what runs over flat arenas: sums of squares, AdamW.
+ * ref_flat.c - the reference of what runs over flat arenas: sums of squares, AdamW, momentum, mixing.
  * Moments below 2^-100 in magnitude are stored as 0 (engine 8, rule 5).
  */
 #include "real.h"
@@ -37,4 +37,33 @@ void REF(adamw_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scr
         a->m[i] = m;
         a->v[i] = v;
     }
+}
+
+void REF(momentum_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch)
+{
+    (void)phase, (void)scratch;
+    const cph_momentum *a = &op->u.momentum;
+    uint64_t begin = (uint64_t)task * CPH_FLAT_BLOCK, end = begin + CPH_FLAT_BLOCK;
+    if (end > a->n) end = a->n;
+    for (uint64_t i = begin; i < end; i++) {
+        cph_real h = a->g[i] * a->grad_scale, u = h;
+        if (a->decay != 0) u = h = R_FMA(a->decay, a->p[i], h);
+        if (a->buf) {
+            cph_real m = R_FMA(a->keep, a->buf[i], a->take * h);
+            if (m < TINY && m > -TINY) m = 0;
+            a->buf[i] = m;
+            u = R_FMA(a->look, m, a->now * h);
+        }
+        if (a->u) a->u[i] = u;
+        else a->p[i] = R_FMA(-a->step, u, a->p[i]);
+    }
+}
+
+void REF(mix_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch)
+{
+    (void)phase, (void)scratch;
+    const cph_mix *a = &op->u.mix;
+    uint64_t begin = (uint64_t)task * CPH_FLAT_BLOCK, end = begin + CPH_FLAT_BLOCK;
+    if (end > a->n) end = a->n;
+    for (uint64_t i = begin; i < end; i++) a->y[i] = R_FMA(a->a, a->x[i], a->b * a->y[i]);
 }

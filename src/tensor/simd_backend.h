@@ -7,6 +7,7 @@
 #define CPH_SIMD_BACKEND_H
 
 #include "simd_attention.h"
+#include "simd_flat.h"
 
 static size_t scratch_of(const cph_op *op)
 {
@@ -21,8 +22,7 @@ static size_t scratch_of(const cph_op *op)
                 [CPH_OP_norm] = norm_fwd,                                                          \
                 [CPH_OP_attention] = attention_fwd,                                                \
                 [CPH_OP_loss] = loss_fwd,                                                          \
-                [CPH_OP_sumsq] = sumsq_fwd,                                                        \
-                [CPH_OP_adamw] = adamw_fwd},                                                       \
+                FLAT_KERNELS},                                                                     \
         .bwd = {[CPH_OP_embed] = embed_bwd,                                                        \
                 [CPH_OP_linear] = linear_bwd,                                                      \
                 [CPH_OP_norm] = norm_bwd,                                                          \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * simd_rows.h - embed, norm, sums of squares, AdamW: ref_rows.c and ref_flat.c in vectors.
+ * simd_rows.h - embed and norm: ref_rows.c in vectors.
  */
 #ifndef CPH_SIMD_ROWS_H
 #define CPH_SIMD_ROWS_H
@@ -160,44 +160,6 @@ static void norm_bwd(const cph_op *op, unsigned phase, size_t task, float *scrat
     add_tree(n->dgamma, n->part, n->width, CPH_BLOCKS(n->rows), task * CPH_COLUMN_TASK, false);
     add_tree(n->dbeta, n->part + CPH_BLOCKS(n->rows) * n->width, n->width, CPH_BLOCKS(n->rows),
              task * CPH_COLUMN_TASK, false);
-}
-
-static void sumsq_fwd(const cph_op *op, unsigned phase, size_t task, float *scratch)
-{
-    (void)phase, (void)scratch;
-    const cph_sumsq *s = &op->u.sumsq;
-    uint64_t begin = (uint64_t)task * CPH_FLAT_BLOCK;
-    size_t n = s->n - begin < CPH_FLAT_BLOCK ? s->n - begin : CPH_FLAT_BLOCK;
-    const float *x = s->x + begin;
-    lanes32 sum = lanes_zero();
-    EACH_LANES(i, u, left, n)
-    {
-        vf v = v_ld(x + i + u * W, left);
-        lanes_put(&sum, (unsigned)u, v_fma(v, v, sum.v[u]), left);
-    }
-    s->blocks[task] = (double)lanes_total(&sum);
-}
-
-static void adamw_fwd(const cph_op *op, unsigned phase, size_t task, float *scratch)
-{
-    (void)phase, (void)scratch;
-    const cph_adamw_args *a = &op->u.adamw;
-    uint64_t begin = (uint64_t)task * CPH_FLAT_BLOCK;
-    size_t n = a->n - begin < CPH_FLAT_BLOCK ? a->n - begin : CPH_FLAT_BLOCK;
-    float *p = a->p + begin, *m = a->m + begin, *v = a->v + begin;
-    vf tiny = v_set(0x1p-100f), zero = v_set(0);
-    EACH_VECTOR(i, left, n)
-    {
-        vf g = v_mul(v_ld(a->g + begin + i, left), v_set(a->grad_scale));
-        vf mi = v_fma(v_set(a->beta1), v_ld(m + i, left), v_mul(v_set(a->one_beta1), g));
-        vf vi2 = v_fma(v_set(a->beta2), v_ld(v + i, left), v_mul(v_mul(v_set(a->one_beta2), g), g));
-        mi = v_sel(v_lt(v_abs(mi), tiny), zero, mi);
-        vi2 = v_sel(v_lt(vi2, tiny), zero, vi2);
-        vf down = v_div(mi, v_fma(v_sqrt(vi2), v_set(a->inv_root), v_set(a->eps)));
-        v_st(p + i, v_fnma(v_set(a->step), down, v_mul(v_ld(p + i, left), v_set(a->decay))), left);
-        v_st(m + i, mi, left);
-        v_st(v + i, vi2, left);
-    }
 }
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "cut.c"
 #include "ref_attention.c"
+#include "ref_factor.c"
 #include "ref_flat.c"
 #include "ref_linear.c"
 #include "ref_loss.c"

@@ -268,6 +268,56 @@ static void row_adamw(bench *b, cph_exec *x)
     cph_op_forward(x, &op);
 }
 
+static void row_momentum(bench *b, cph_exec *x)
+{
+    uint32_t n = pick(b, 1, 70000);
+    bool writes = pick(b, 0, 1), decays = !writes && pick(b, 0, 1);
+    cph_op op = {.kind = CPH_OP_momentum};
+    op.u.momentum = (cph_momentum){.p = writes ? NULL : sum(b, n), .buf = pick(b, 0, 3) ? sum(b, n) : NULL,
+                                   .g = in(b, n), .u = writes ? out(b, n) : NULL, .n = n, .grad_scale = 0.7f,
+                                   .decay = decays ? 0.01f : 0, .keep = 0.95f, .take = 0.05f, .look = 0.9f,
+                                   .now = pick(b, 0, 1) ? 0.3f : 0, .step = 0.02f};
+    for (uint32_t i = 0; op.u.momentum.buf && i < n; i += 5) op.u.momentum.buf[i] = 0x1p-100f;
+    cph_op_forward(x, &op);
+}
+
+static void row_mix(bench *b, cph_exec *x)
+{
+    uint32_t n = pick(b, 1, 70000);
+    float *y = sum(b, n);
+    cph_op op = {.kind = CPH_OP_mix, .u.mix = {y, pick(b, 0, 1) ? y : in(b, n), n, 0.3f, -0.6f}};
+    cph_op_forward(x, &op);
+}
+
+/* Factored or by element, with momentum or without; both operations, since the second goes on from the first. */
+static void row_factor(bench *b, cph_exec *x)
+{
+    uint32_t n = pick(b, 1, 2), rows = pick(b, 1, 200), columns = pick(b, 1, 300);
+    size_t all = (size_t)n * rows * columns;
+    bool factored = pick(b, 0, 2);
+    void *sums;
+    assert_int_equal(cph_alloc0(&sums, (n * rows + all / CPH_FLAT_BLOCK + 1) * sizeof(double), NULL), CPH_OK);
+    cph_op op = {.kind = CPH_OP_factor};
+    cph_factor *f = &op.u.factor;
+    *f = (cph_factor){.p = sum(b, all), .m = pick(b, 0, 1) ? sum(b, all) : NULL, .v = factored ? NULL : sum(b, all),
+                      .row = sum(b, n * rows), .col = sum(b, n * columns), .row_scale = out(b, n * rows),
+                      .col_scale = out(b, n * columns), .part = out(b, (size_t)n * CPH_BLOCKS(rows) * columns),
+                      .sums = sums, .g = in(b, all), .n = n, .rows = rows, .columns = columns, .grad_scale = 0.7f,
+                      .beta2 = 0.6f, .one_beta2 = 0.4f, .eps = 1e-30f, .beta1 = 0.9f, .decay = 0.999f, .step = 0.01f};
+    for (uint32_t i = 0; i < n * rows; i++) f->row[i] = f->row[i] * f->row[i];
+    for (uint32_t i = 0; i < n * columns; i++) f->col[i] = f->col[i] * f->col[i];
+    for (size_t i = 0; f->v && i < all; i++) f->v[i] = f->v[i] * f->v[i];
+    cph_op_forward(x, &op);
+    op.kind = CPH_OP_factor_step;
+    cph_op_forward(x, &op);
+    float *kept = out(b, 2);
+    kept[0] = (float)((double *)sums)[0];
+    kept[1] = (float)((double *)sums)[factored ? n * rows - 1 : (all - 1) / CPH_FLAT_BLOCK];
+    cph_free(sums);
+}
+
+static void row_factor_step(bench *b, cph_exec *x) { row_factor(b, x); }
+
 /* ---- the comparison ---- */
 
 typedef void (*row_fn)(bench *b, cph_exec *x);

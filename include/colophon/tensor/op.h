@@ -159,6 +159,41 @@ typedef struct cph_adamw_args {
     cph_real grad_scale, decay, beta1, beta2, one_beta1, one_beta2, step, inv_root, eps;
 } cph_adamw_args;
 
+typedef struct cph_momentum {
+    cph_real *p, *buf; /* buf NULL: u = h */
+    const cph_real *g;
+    cph_real *u;       /* NULL: p is updated; else p is read only, and not at all where decay is 0 */
+    uint64_t n;
+    /* h = grad_scale g + decay p; buf = keep buf + take h; u = look buf + now h; p -= step u */
+    cph_real grad_scale, decay, keep, take, look, now, step;
+} cph_momentum;
+
+typedef struct cph_mix {
+    cph_real *y;
+    const cph_real *x; /* may be y */
+    uint64_t n;
+    cph_real a, b;
+} cph_mix;
+
+/*
+ * A tensor as n matrices [rows,columns], h = grad_scale g, s = h h + eps.
+ *   v NULL: row = beta2 row + one_beta2 (mean of s along the row), col likewise;
+ *           y = h / sqrt(row / mean(row)) / sqrt(col), the inverse roots in row_scale, col_scale
+ *   else:   v = beta2 v + one_beta2 s; y = h / sqrt(v)
+ * sums: squares of y, one sum for each row, or each flat block. factor_step: p = decay p - step y, or with
+ * m: m = beta1 m + step y; p = decay p - m.
+ */
+typedef struct cph_factor {
+    cph_real *p, *m, *v;
+    cph_real *row, *col, *row_scale, *col_scale; /* [n,rows] and [n,columns] */
+    cph_real *part;                              /* [n,CPH_BLOCKS(rows),columns] */
+    double *sums;
+    const cph_real *g;
+    uint64_t n;
+    uint32_t rows, columns;
+    cph_real grad_scale, beta2, one_beta2, eps, beta1, decay, step;
+} cph_factor;
+
 typedef struct cph_op {
     cph_op_kind kind;
     cph_dtype dtype;
@@ -171,6 +206,9 @@ typedef struct cph_op {
         cph_loss loss;
         cph_sumsq sumsq;
         cph_adamw_args adamw;
+        cph_momentum momentum;
+        cph_mix mix;
+        cph_factor factor; /* of factor_step, too */
     } u;
 } cph_op;
 
@@ -221,7 +259,7 @@ CPH_API cph_status cph_exec_reserve(cph_exec *x, uint64_t scratch_bytes, cph_err
 CPH_API void cph_op_forward(cph_exec *x, const cph_op *op);
 CPH_API void cph_op_backward(cph_exec *x, const cph_op *op); /* of the BOTH operations */
 
-/* sumsq and adamw need no scratch: no cph_exec. pool NULL: the caller's thread alone. */
+/* For sumsq and what stands behind it in ops.def: no scratch, no cph_exec. pool NULL: the caller's thread alone. */
 CPH_API void cph_op_flat(const cph_backend *b, cph_pool *pool, const cph_op *op);
 
 /* A weight in the form that the forward GEMM of this backend reads; 0 bytes: it reads the weight as it is. */
