@@ -99,7 +99,7 @@ const cli_command cmd_prove = {
              "a colophon, a parent that cannot be reached, or a document of the work that was dropped as a "
              "copy of another one makes the answer no, with the reason.\n\n"
              "A proof speaks of the sealed list of works. It does not speak of the weights, unless the run "
-             "was replayed; and it speaks of one URN, not of another edition or of a quotation.",
+             "was replayed (colophon verify MODEL --replay N); and it speaks of one URN, not of another edition or of a quotation.",
     .examples = "colophon prove demo/model --work URN:NBN:no-colophon_sample_0001 --out in.json\n"
                 "colophon prove demo/model --absent URN:NBN:no-colophon_sample_0020 --out out.json\n"
                 "colophon prove --check out.json --root HEX --size 31",

@@ -159,7 +159,7 @@ static const cli_opt opts[] = {
     {"eval-every", CLI_U64, CLI_RUN, "N", "0", "steps between evaluations; 0: at the end only"},
     {"save-every", CLI_U64, CLI_RUN, "N", "500", "steps between checkpoints; 0: at the end only"},
     {"keep-last", CLI_U64, CLI_RUN, "N", "2", "checkpoints that are kept"},
-    {"keep-every", CLI_U64, CLI_RUN, "N", "0", "keep each checkpoint whose step this divides, too"},
+    {"keep-every", CLI_U64, CLI_RUN, "N", "0", "keep each checkpoint whose step this divides, too: what a run wants that is to be audited (verify --replay)"},
     {0}};
 
 const cli_command cmd_train_gpt2 = {
@@ -173,7 +173,7 @@ const cli_command cmd_train_gpt2 = {
         "corpus the digest is the same on every machine, with any number of threads. Another option is another model: "
         "the command refuses to go on and names the option.\n\n"
         "While it runs, OUT.run holds the checkpoints (sealed, with optimizer and state) and log.jsonl; it may be removed "
-        "afterwards. report.html in the model shows the curve.",
+        "afterwards, but `verify --replay` starts from it. report.html in the model shows the curve.",
     .examples =
         "colophon train gpt2 --corpus books --no-revocations --tokenizer tok --out model \\\n"
                 "    --layers 4 --width 256 --heads 4 --positions 256\n"

@@ -11,7 +11,9 @@
 
 #include "prove_in.h"
 
-#define TRAP_MANIFEST "this speaks of the sealed lists of works, not of the weights: the run was not replayed"
+#define TRAP_MANIFEST                                                                                        \
+    "this speaks of the sealed lists of works, not of the weights: the run was not replayed; "               \
+    "a Merkle proof binds a list to the manifest, colophon verify MODEL --replay N binds it to the weights"
 #define TRAP_URN                                                                                             \
     "this speaks of this URN: another edition or a quotation is another question; "                          \
     "no content report goes with it"

@@ -451,7 +451,8 @@ cph_status cph_show_work(cph_buf *b, const cph_show_ask *ask, cph_arena *a, cph_
     if (!w.n_leaves && !w.n_records) {
         cph_fail(err, CPH_NO, "%s: holds nothing of %.*s", ask->path, CPH_FMT(ask->work));
         if (err)
-            cph_hint(err, "to prove it: colophon prove %s --absent %.*s", ask->path, CPH_FMT(ask->work));
+            cph_hint(err, "to prove it of the manifest: colophon prove %s --absent %.*s; of the weights: "
+                          "colophon verify MODEL --replay N", ask->path, CPH_FMT(ask->work));
         return CPH_NO;
     }
     return ask->json ? json_all(b, &w, err) : say_all(b, &w, err);

@@ -127,19 +127,24 @@ static cph_status check_signatures(cph_verifier *v, const cph_kin_place *at, cph
     return CPH_OK;
 }
 
+bool cph_verify_external(const cph_kin_place *at, const cph_parent *p, char path[CPH_PATH_MAX])
+{
+    const cph_json *paths = cph_json_get(cph_manifest_run(at->manifest), "paths");
+    char role[64];
+    cph_digest found;
+    snprintf(role, sizeof role, "%.*s", (int)(p->role.n > 60 ? 60 : p->role.n), p->role.p);
+    cph_str where = cph_json_get_str(paths, role);
+    snprintf(path, CPH_PATH_MAX, "%.*s", CPH_FMT(where));
+    return where.n && where.n < CPH_PATH_MAX && cph_file_kind_of(path) == CPH_FILE_DIR &&
+           cph_content_root_of(path, &found, NULL) == CPH_OK && cph_digest_cmp(&found, &p->digest) == 0;
+}
+
 /* A model of somebody else: that its files are the same is all that can be said. */
 static cph_status visit_external(cph_verifier *v, const cph_kin_place *at, const cph_parent *p,
                                  const char *subject, const char *cite, cph_err *err)
 {
-    const cph_json *paths = cph_json_get(cph_manifest_run(at->manifest), "paths");
-    char role[64], path[CPH_PATH_MAX];
-    cph_digest found;
-    snprintf(role, sizeof role, "%.*s", (int)(p->role.n > 60 ? 60 : p->role.n), p->role.p);
-    cph_str where = cph_json_get_str(paths, role);
-    snprintf(path, sizeof path, "%.*s", CPH_FMT(where));
-    bool here = where.n && where.n < sizeof path && cph_file_kind_of(path) == CPH_FILE_DIR &&
-                cph_content_root_of(path, &found, NULL) == CPH_OK && cph_digest_cmp(&found, &p->digest) == 0;
-    return here ? cph_verify_say(v, CPH_VERIFIED, subject, err,
+    char path[CPH_PATH_MAX];
+    return cph_verify_external(at, p, path) ? cph_verify_say(v, CPH_VERIFIED, subject, err,
                                  "%s: external, colophon: null; the same files", cite)
                 : cph_verify_say(v, CPH_ABSENT, subject, err, "%s: external, colophon: null; not here", cite);
 }
@@ -239,6 +244,7 @@ cph_status cph_verify(const char *path, const cph_verify_opts *o, cph_arena *a, 
     v.end = &v.first;
     CPH_TRY(cph_kin_open(&v.kin, o->parents, o->n_parents, err));
     cph_status s = visit_all(&v, path, err);
+    if (s == CPH_OK && o->replay) s = cph_verify_replay(&v, err);
     if (s == CPH_OK) s = hand_over(&v, report, err);
     cph_kin_close(v.kin);
     cph_free(v.places);

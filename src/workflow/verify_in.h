@@ -36,6 +36,10 @@ cph_status cph_verify_enqueue(cph_verifier *v, cph_kin_place at, cph_err *err) C
 cph_status cph_verify_collection(cph_verifier *v, const char *path, cph_err *err) CPH_MUST_USE;
 /* Recomputes the roots of an artefact whose files are as sealed. */
 cph_status cph_verify_roots(cph_verifier *v, const cph_kin_place *at, cph_err *err) CPH_MUST_USE;
+/* The place of an external parent that run.paths names, when the same files lie there. */
+bool cph_verify_external(const cph_kin_place *at, const cph_parent *p, char path[CPH_PATH_MAX]);
+/* Runs parts of the training of what was asked for again; findings become its rows. */
+cph_status cph_verify_replay(cph_verifier *v, cph_err *err) CPH_MUST_USE;
 /* What a child copied from its parent is what the parent has. */
 cph_status cph_verify_against_parent(cph_verifier *v, const cph_kin_place *child, const cph_parent *role,
                                      const cph_kin_place *parent, cph_err *err) CPH_MUST_USE;

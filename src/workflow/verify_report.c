@@ -43,6 +43,22 @@ static cph_status paragraph(cph_buf *b, const cph_verify_report *r, uint32_t i, 
     return CPH_OK;
 }
 
+/* A single false segment among M, of which N were drawn, was missed with this probability (artefacts 5). */
+static double missed(const cph_replay_report *r)
+{
+    return (double)(r->n_segments - r->n_drawn) / (double)r->n_segments;
+}
+
+static cph_status replay_text(cph_buf *b, const cph_replay_report *r, cph_err *err)
+{
+    CPH_TRY(cph_buf_printf(b, err, "\nreplay: %u of %u segments, drawn by seed %llu; one false segment would have "
+                                   "escaped with probability 1 - %u/%u = %.4g\n",
+                           r->n_drawn, r->n_segments, (unsigned long long)r->seed, r->n_drawn, r->n_segments,
+                           missed(r)));
+    return cph_buf_z(b, "A replay binds the works that were read to the weights. A Merkle proof (colophon prove) binds "
+                        "them to the manifest alone.\n", err);
+}
+
 cph_status cph_verify_text(cph_buf *b, const cph_verify_report *r, bool all, cph_err *err)
 {
     char size[32];
@@ -61,7 +77,7 @@ cph_status cph_verify_text(cph_buf *b, const cph_verify_report *r, bool all, cph
     if (r->n_absent)
         CPH_TRY(cph_buf_printf(b, err, "%llu could not be checked here (marked -)\n",
                                (unsigned long long)r->n_absent));
-    return CPH_OK;
+    return r->replay ? replay_text(b, r->replay, err) : CPH_OK;
 }
 
 static void json_rows(cph_jw *w, const cph_verify_report *r, uint32_t artefact)
@@ -104,6 +120,51 @@ static void json_artefact(cph_jw *w, const cph_verify_report *r, uint32_t i)
     cph_jw_end(w);
 }
 
+static void put_u64(cph_jw *w, const char *key, uint64_t v)
+{
+    cph_jw_key(w, key);
+    cph_jw_u64(w, v);
+}
+
+static void put_bool(cph_jw *w, const char *key, bool v)
+{
+    cph_jw_key(w, key);
+    cph_jw_bool(w, v);
+}
+
+static void json_segment(cph_jw *w, const cph_replay_segment *s)
+{
+    cph_jw_obj(w);
+    put_u64(w, "first_step", s->first_step);
+    put_u64(w, "last_step", s->last_step);
+    put_bool(w, "drawn", s->drawn);
+    put_bool(w, "linked", s->linked);
+    put_bool(w, "differs", s->differs);
+    cph_jw_key(w, "what");
+    cph_jw_str(w, s->what);
+    cph_jw_end(w);
+}
+
+static void json_replay(cph_jw *w, const cph_replay_report *r)
+{
+    cph_jw_obj(w);
+    cph_jw_key(w, "run");
+    cph_jw_str(w, r->run);
+    put_u64(w, "seed", r->seed);
+    put_u64(w, "segments", r->n_segments);
+    put_u64(w, "drawn", r->n_drawn);
+    put_u64(w, "differ", r->n_differ);
+    put_u64(w, "gaps", r->n_gaps);
+    put_bool(w, "model_differs", r->model_differs);
+    cph_jw_key(w, "escape_probability");
+    cph_jw_double(w, missed(r));
+    cph_jw_key(w, "list");
+    cph_jw_arr(w);
+    for (uint32_t i = 0; i < r->n_segments; i++) json_segment(w, &r->segments[i]);
+    cph_jw_end(w);
+    cph_jw_end(w);
+}
+
 cph_status cph_verify_json(cph_buf *b, const cph_verify_report *r, cph_err *err)
 {
     cph_jw w = cph_jw_on(b);
@@ -122,6 +183,10 @@ cph_status cph_verify_json(cph_buf *b, const cph_verify_report *r, cph_err *err)
     cph_jw_arr(&w);
     for (uint32_t i = 0; i < r->n_artefacts; i++) json_artefact(&w, r, i);
     cph_jw_end(&w);
+    if (r->replay) {
+        cph_jw_key(&w, "replay");
+        json_replay(&w, r->replay);
+    }
     cph_jw_end(&w);
     CPH_TRY(cph_jw_done(&w, err));
     return cph_buf_char(b, '\n', err);

@@ -7,16 +7,21 @@
  * a manifest that was forged together with its files is found where a parent or a
  * proof disagrees.
  *
+ * Roots and proofs bind a list of works to a manifest. What binds it to a model's weights
+ * is a replay of parts of its training, which is done when asked for.
+ *
  * Invariant  Nothing is written, and nothing counts as checked that was not read.
  * Threads    Inside it uses the pool; one call at a time on it.
  * Memory     216 bytes a leaf of the largest set tree, one frame, one row a finding.
- * Errors     Damage is a finding: CPH_OK with n_damaged > 0. CPH_IO: no such artefact.
+ * Errors     Damage is a finding: CPH_OK with n_damaged > 0. CPH_IO: no such artefact. A replay's
+ *            refusals as in train/replay.h; CPH_USAGE: its token set is not here.
  */
 #ifndef CPH_WORKFLOW_VERIFY_H
 #define CPH_WORKFLOW_VERIFY_H
 
 #include <colophon/base/pool.h>
 #include <colophon/provenance/manifest.h>
+#include <colophon/train/replay.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -47,12 +52,17 @@ typedef struct cph_verify_report {
     cph_verify_row *rows; /* by artefact, in the order of checking */
     size_t n_rows;
     uint64_t n_files, n_bytes, n_damaged, n_absent;
+    const cph_replay_report *replay; /* NULL: not asked for, or what was asked for is damaged */
 } cph_verify_report;
 
 typedef struct cph_verify_opts {
     const char *const *parents; /* directories to look for parents in */
     size_t n_parents;
     bool alone;     /* the artefact without its parents */
+    uint32_t replay;      /* segments of the model's training to run again; 0: none */
+    uint64_t replay_seed; /* draws them */
+    const char *run;      /* the run's directory; NULL: where the model stands, with .run */
+    const char *tokens;   /* the token set; NULL: found by its digest like every parent */
     cph_pool *pool; /* NULL: the caller's thread alone */
 } cph_verify_opts;
 
