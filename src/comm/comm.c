@@ -152,6 +152,12 @@ cph_status cph_comm_wait(cph_comm *c, cph_err *err)
     return CPH_OK;
 }
 
+cph_status cph_comm_flush(cph_comm *c, cph_err *err)
+{
+    while (!c->t->flushed(c->t)) CPH_TRY(cph_comm_wait(c, err));
+    return CPH_OK;
+}
+
 static cph_status out_of_step(unsigned from, size_t got, size_t want, cph_err *err)
 {
     return cph_fail(err, CPH_BUG, "rank %u sent %zu bytes where %zu were awaited: ranks are out of step", from, got,
@@ -166,7 +172,7 @@ cph_status cph_comm_send(cph_comm *c, unsigned to, const void *p, size_t n, cph_
         if (c->t->offer(c->t, to, (const char *)p + at, part(n - at))) at += part(n - at);
         else CPH_TRY(cph_comm_wait(c, err));
     }
-    return CPH_OK;
+    return cph_comm_flush(c, err);
 }
 
 cph_status cph_comm_recv(cph_comm *c, unsigned from, void *p, size_t n, cph_err *err)
@@ -244,5 +250,5 @@ cph_status cph_comm_gather(cph_comm *c, void *all, const size_t *from, cph_err *
         }
         if (left && !moved) CPH_TRY(cph_comm_wait(c, err));
     } while (left);
-    return CPH_OK;
+    return cph_comm_flush(c, err);
 }

@@ -54,6 +54,8 @@ cph_status cph_comm_start(cph_comm **out, cph_transport *t, cph_err *err) CPH_MU
 cph_status cph_comm_check(cph_comm *c, cph_err *err) CPH_MUST_USE;
 /* Checks, then sleeps until something may have changed. */
 cph_status cph_comm_wait(cph_comm *c, cph_err *err) CPH_MUST_USE;
+/* Waits until what was sent no longer needs this rank: else a receiver would wait while it computes. */
+cph_status cph_comm_flush(cph_comm *c, cph_err *err) CPH_MUST_USE;
 
 /* fork.c: waits for the processes of a fork, ends those that do not end, says which ended badly. */
 cph_status cph_fork_reap(cph_comm *c, bool orderly, cph_err *err) CPH_MUST_USE;

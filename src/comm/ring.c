@@ -41,6 +41,11 @@ size_t cph_rings_bytes(unsigned n)
     return n * sizeof(bell) + (size_t)n * n * (sizeof(ring) + places_for(n) * CPH_PACKET);
 }
 
+void cph_rings_clear(void *mem, unsigned n)
+{
+    memset(mem, 0, n * sizeof(bell) + (size_t)n * n * sizeof(ring));
+}
+
 cph_rings cph_rings_at(void *mem, unsigned n, unsigned me)
 {
     return (cph_rings){.mem = mem, .n = n, .me = me, .places = places_for(n)};

@@ -9,12 +9,13 @@
 #include <colophon/comm/transport.h>
 
 typedef struct cph_rings {
-    uint8_t *mem; /* all zero when the first rank came */
+    uint8_t *mem;
     unsigned n, me, places;
     uint32_t seen; /* the bell as it was before the last look */
 } cph_rings;
 
 size_t cph_rings_bytes(unsigned n);
+void cph_rings_clear(void *mem, unsigned n); /* by one rank, before any other looks; fresh pages are clear */
 cph_rings cph_rings_at(void *mem, unsigned n, unsigned me);
 bool cph_rings_offer(cph_rings *r, unsigned to, const void *p, size_t n);
 bool cph_rings_peek(cph_rings *r, unsigned from, const void **p, size_t *n);

@@ -160,7 +160,7 @@ static cph_status sum_all(cph_sum *s, cph_err *err)
         bool moved = push_packets(s, ready);
         CPH_TRY(pull_packets(s, ready, &moved, err));
         if (moved) continue;
-        if (ready == s->n_groups && all_moved(s)) return CPH_OK;
+        if (ready == s->n_groups && all_moved(s)) return cph_comm_flush(s->c, err);
         CPH_TRY(cph_comm_wait(s->c, err)); /* cph_sum_ready and packets end it */
     }
 }
@@ -343,5 +343,5 @@ cph_status cph_sum_share(cph_sum *s, float *flat, cph_err *err)
         }
         if (!moved) CPH_TRY(cph_comm_wait(s->c, err));
     }
-    return CPH_OK;
+    return cph_comm_flush(s->c, err);
 }

@@ -38,6 +38,8 @@ struct cph_transport {
     /* The next packet from that rank, to be read in place until released; false: none has come. */
     bool (*peek)(cph_transport *t, unsigned from, const void **p, size_t *n);
     void (*release)(cph_transport *t, unsigned from);
+    /* True when nothing that was taken still needs this rank to get to its receiver: calls end with that. */
+    bool (*flushed)(cph_transport *t);
     /* Sleeps until something may have changed, a few milliseconds at most. */
     void (*wait)(cph_transport *t);
     void (*poke)(cph_transport *t); /* ends a wait of this rank; may be called by any thread at any time */
