@@ -12,6 +12,7 @@ typedef struct cph_replay {
     cph_arena *a;
     cph_trainer t;
     cph_manifest *model;
+    cph_arith arith;
     char run[CPH_PATH_MAX];
     uint32_t last;   /* the model's step */
     uint32_t *steps; /* of the checkpoints up to it, ascending */

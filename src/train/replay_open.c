@@ -25,13 +25,23 @@ static cph_status refuse(const cph_replay *r, const char *what, cph_str theirs, 
                          "processors that its manifest states under run");
 }
 
-static cph_status check_arithmetic(const cph_replay *r, cph_err *err)
+static cph_status check_arithmetic(cph_replay *r, cph_err *err)
 {
     const cph_json *identity = cph_manifest_identity(r->model);
-    cph_str numerics = cph_json_get_str(cph_json_get(identity, "versions"), "numerics");
-    cph_str arith = cph_json_get_str(identity, "arith");
+    const cph_json *versions = cph_json_get(identity, "versions");
+    cph_str numerics = cph_json_get_str(versions, "numerics"), arith = cph_json_get_str(identity, "arith");
+    cph_str processor = cph_json_get_str(versions, "processor");
+    char name[32], family[32];
+    const cph_backend *kernels;
+    cph_err none = {.status = CPH_OK};
     if (!cph_str_is(numerics, CPH_NUMERICS)) return refuse(r, "numerics", numerics, CPH_NUMERICS, err);
-    if (!cph_str_is(arith, "fp32")) return refuse(r, "arithmetic", arith, "fp32", err);
+    snprintf(name, sizeof name, "%.*s", CPH_FMT(arith));
+    if (!cph_arith_parse(name, &r->arith)) return refuse(r, "the arithmetic", arith, "not known", err);
+    if (cph_backend_for(&kernels, r->arith, &none) != CPH_OK)
+        return refuse(r, "the arithmetic", arith, "not to be had", err);
+    cph_processor_family(family);
+    if (r->arith == CPH_ARITH_BF16_DOT && !cph_str_is(processor, family))
+        return refuse(r, "bf16-dot on processors of the family", processor, family, err);
     return CPH_OK;
 }
 
@@ -124,7 +134,7 @@ static cph_status open_model(cph_replay *r, cph_err *err)
     CPH_TRY(r->t.o.from ? open_base(r, err) : new_model(r, err));
     if (cph_manifest_count(cph_tokens_manifest(r->t.tokens), "vocabulary", &needed) &&
         cph_model_vocab_size(r->t.model) >= needed)
-        return CPH_OK;
+        return cph_model_set_arith(r->t.model, r->arith, err);
     return cph_fail(err, CPH_DATA, "%s: has a smaller vocabulary than %s", r->o->model, r->o->tokens);
 }
 

@@ -207,6 +207,17 @@ static cph_status set_parents(const cph_trainer *t, cph_arena *a, cph_json *iden
     return cph_identity_parent(identity, a, "base", t->base_sealed ? "model" : "external", &t->base, err);
 }
 
+/* Dot products of bf16 are the same only inside a family of processors (engine 8). */
+static cph_status set_arith(const cph_trainer *t, cph_arena *a, cph_json *identity, cph_err *err)
+{
+    char family[32];
+    cph_arith arith = cph_model_arith(t->model);
+    CPH_TRY(cph_identity_text(identity, a, "arith", cph_str_of(cph_arith_text(arith)), err));
+    if (arith != CPH_ARITH_BF16_DOT) return CPH_OK;
+    cph_processor_family(family);
+    return cph_identity_version(identity, a, "processor", cph_str_of(family), err);
+}
+
 cph_status cph_train_identity(const cph_trainer *t, cph_arena *a, cph_json **out, cph_err *err)
 {
     const cph_manifest *tokens = cph_tokens_manifest(t->tokens);
@@ -220,7 +231,7 @@ cph_status cph_train_identity(const cph_trainer *t, cph_arena *a, cph_json **out
     for (size_t i = 0; i < sizeof inherited / sizeof *inherited; i++)
         CPH_TRY(cph_identity_inherit(identity, a, tokens, inherited[i], err));
     CPH_TRY(cph_identity_text(identity, a, "seed", cph_str_of(seed), err));
-    CPH_TRY(cph_identity_text(identity, a, "arith", CPH_STR("fp32"), err));
+    CPH_TRY(set_arith(t, a, identity, err));
     CPH_TRY(cph_identity_slots(identity, a, 1, err));
     CPH_TRY(cph_identity_version(identity, a, "numerics", CPH_STR(CPH_NUMERICS), err));
     *out = identity;
