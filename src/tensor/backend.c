@@ -39,6 +39,8 @@ static const struct known {
     {&cph_backend_avx2, has_avx2},
     {&cph_backend_avx512, has_avx512},
     {&cph_backend_avx512bf16, has_avx512bf16},
+#elif defined(__aarch64__)
+    {&cph_backend_neon, always},
 #endif
 };
 #define N_KNOWN (sizeof KNOWN / sizeof *KNOWN)

@@ -31,8 +31,29 @@ ALWAYS float v_total_of_8(__m256 e) /* the tree's steps 4, 2, 1 */
     q = _mm_add_ps(q, _mm_movehl_ps(q, q));
     return _mm_cvtss_f32(_mm_add_ss(q, _mm_shuffle_ps(q, q, 1)));
 }
+/* Eight floats of one row; rows become columns eight by eight whatever W is. */
+typedef __m256 octet;
+ALWAYS octet o_load(const float *p) { return _mm256_loadu_ps(p); }
+/* dst[j * dst_stride ..] gets element j of 8 rows, j in order. */
+ALWAYS void o_transpose(const octet r[8], float *dst, size_t dst_stride)
+{
+    __m256 t[8];
+    UNROLL for (unsigned i = 0; i < 8; i += 4) {
+        __m256 a = _mm256_unpacklo_ps(r[i], r[i + 1]), b = _mm256_unpackhi_ps(r[i], r[i + 1]);
+        __m256 c = _mm256_unpacklo_ps(r[i + 2], r[i + 3]), d = _mm256_unpackhi_ps(r[i + 2], r[i + 3]);
+        t[i] = _mm256_shuffle_ps(a, c, 0x44);
+        t[i + 1] = _mm256_shuffle_ps(a, c, 0xee);
+        t[i + 2] = _mm256_shuffle_ps(b, d, 0x44);
+        t[i + 3] = _mm256_shuffle_ps(b, d, 0xee);
+    }
+    UNROLL for (unsigned i = 0; i < 4; i++)
+        _mm256_storeu_ps(dst + i * dst_stride, _mm256_permute2f128_ps(t[i], t[i + 4], 0x20));
+    UNROLL for (unsigned i = 0; i < 4; i++)
+        _mm256_storeu_ps(dst + (i + 4) * dst_stride, _mm256_permute2f128_ps(t[i], t[i + 4], 0x31));
+}
 #endif
 
+/* Each set defines W, the lanes of a vector, and MR: the register tile of a product is MR rows of two vectors. */
 #if defined(__aarch64__)
 
 #include "simd_neon.h"
@@ -40,6 +61,7 @@ ALWAYS float v_total_of_8(__m256 e) /* the tree's steps 4, 2, 1 */
 #elif defined(__AVX512F__)
 
 #define W 16
+#define MR 14
 typedef __m512 vf;
 typedef __m512i vi;
 typedef __mmask16 vm;
@@ -100,6 +122,7 @@ ALWAYS float v_total(const vf v[2]) /* the tree 16, 8, 4, 2, 1 */
 #else
 
 #define W 8
+#define MR 6
 typedef __m256 vf;
 typedef __m256i vi;
 typedef __m256 vm;

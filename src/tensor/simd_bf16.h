@@ -9,7 +9,38 @@
 
 #include "simd.h"
 
-#ifdef __AVX512F__
+#if defined(__aarch64__)
+
+/* The bits of v with the lower half rounded away and zero. */
+ALWAYS vi v_bf16_bits(vf v)
+{
+    uint32x4_t x = vreinterpretq_u32_f32(v), odd = vandq_u32(vshrq_n_u32(x, 16), vdupq_n_u32(1));
+    uint32x4_t up = vaddq_u32(vaddq_u32(x, vdupq_n_u32(0x7fff)), odd);
+    up = vbslq_u32(vceqq_f32(v, v), up, vorrq_u32(x, vdupq_n_u32(0x400000)));
+    return vreinterpretq_s32_u32(vandq_u32(up, vdupq_n_u32(0xffff0000u)));
+}
+ALWAYS vf v_bf16_load(const uint16_t *p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
+ALWAYS void v_bf16_store(uint16_t *p, vf v)
+{
+    vst1_u16(p, vshrn_n_u32(vreinterpretq_u32_s32(v_bf16_bits(v)), 16));
+}
+ALWAYS vf v_bf16_load_part(const uint16_t *p, size_t n)
+{
+    uint16_t t[W] = {0};
+    memcpy(t, p, n * sizeof *t);
+    return v_bf16_load(t);
+}
+ALWAYS void v_bf16_store_part(uint16_t *p, vf v, size_t n)
+{
+    uint16_t t[W];
+    v_bf16_store(t, v);
+    memcpy(p, t, n * sizeof *t);
+}
+ALWAYS vf v_bf16_round(vf v) { return vreinterpretq_f32_s32(v_bf16_bits(v)); }
+ALWAYS octet o_bf16_load(const uint16_t *p) { return (octet){v_bf16_load(p), v_bf16_load(p + 4)}; }
+ALWAYS octet o_bf16_round(octet o) { return (octet){v_bf16_round(o.lo), v_bf16_round(o.hi)}; }
+
+#elif defined(__AVX512F__)
 
 /* The bits of v with the lower half rounded away and zero. */
 ALWAYS vi v_bf16_bits(vf v)
@@ -40,6 +71,7 @@ ALWAYS void v_bf16_store_part(uint16_t *p, vf v, size_t n)
     _mm256_mask_storeu_epi16(p, v_first(n), _mm512_cvtepi32_epi16(_mm512_srli_epi32(v_bf16_bits(v), 16)));
 }
 ALWAYS vf v_bf16_round(vf v) { return _mm512_castsi512_ps(v_bf16_bits(v)); }
+ALWAYS octet o_bf16_round(octet o) { return _mm512_castps512_ps256(v_bf16_round(_mm512_castps256_ps512(o))); }
 
 #else
 
@@ -76,7 +108,16 @@ ALWAYS void v_bf16_store_part(uint16_t *p, vf v, size_t n)
     memcpy(p, t, n * sizeof *t);
 }
 ALWAYS vf v_bf16_round(vf v) { return _mm256_castsi256_ps(v_bf16_bits(v)); }
+ALWAYS octet o_bf16_round(octet o) { return v_bf16_round(o); }
 
+#endif
+
+#if defined(__x86_64__)
+ALWAYS octet o_bf16_load(const uint16_t *p)
+{
+    __m128i h = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
+}
 #endif
 
 /* `left` elements remain from element i of p on. `t` is a constant where this is used. */

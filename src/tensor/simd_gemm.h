@@ -21,14 +21,9 @@
 #else
 #define DOTS 0
 #endif
-#ifdef __AVX512F__
-#define MR 14
-#else
-#define MR 6
-#endif
 #define NR (2 * W)
 #define KC 256u
-#define MC 168u /* a multiple of 14 and of 6 */
+#define MC 168u /* a multiple of every MR */
 #define NC 256u /* columns of B that are packed at a time where they are not packed before */
 #define SLACK 16u /* floats behind packed panels that a last store may reach */
 #define GEMM_A_FLOATS (MC * KC + SLACK)
@@ -90,25 +85,22 @@ ALWAYS vf load_straight(kind x, const char *p, const char *next, size_t left)
 }
 
 /* Eight steps of one row, as many bytes as they have in memory. */
-ALWAYS __m256 load_eight(kind x, const char *p)
+ALWAYS octet load_eight(kind x, const char *p)
 {
     const float *f = (const float *)(const void *)p;
     switch (x) {
-    case KIND_F32: return _mm256_loadu_ps(f);
-    case KIND_BF16_PAIR: return _mm256_loadu_ps(f);
-    case KIND_BF16: {
-        __m128i h = _mm_loadu_si128((const __m128i *)(const void *)p);
-        return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
-    }
+    case KIND_F32: return o_load(f);
+    case KIND_F32_ROUND: return o_bf16_round(o_load(f));
+    case KIND_BF16: return o_bf16_load((const uint16_t *)(const void *)p);
+    case KIND_BF16_PAIR: return o_load(f);
     default: break;
     }
-#ifdef __AVX512F__
-    if (x == KIND_F32_ROUND) return _mm512_castps512_ps256(v_bf16_round(_mm512_castps256_ps512(_mm256_loadu_ps(f))));
+#if DOTS
     vi v = v_bf16_bits(v_load(f)); /* even k in the lower half of each 64 bits */
     v = _mm512_or_si512(_mm512_srli_epi64(v, 16), _mm512_srli_epi64(v, 32));
     return _mm256_castsi256_ps(_mm512_cvtepi64_epi32(v));
 #else
-    return v_bf16_round(v_load(f));
+    return o_load(f);
 #endif
 }
 
@@ -134,24 +126,6 @@ ALWAYS float load_one(kind x, const char *p, bool both)
     return f[0];
 }
 
-/* dst[j * dst_stride ..] gets element j of 8 rows, j in order. */
-ALWAYS void transpose8(__m256 r[8], float *dst, size_t dst_stride)
-{
-    __m256 t[8];
-    UNROLL for (unsigned i = 0; i < 8; i += 4) {
-        __m256 a = _mm256_unpacklo_ps(r[i], r[i + 1]), b = _mm256_unpackhi_ps(r[i], r[i + 1]);
-        __m256 c = _mm256_unpacklo_ps(r[i + 2], r[i + 3]), d = _mm256_unpackhi_ps(r[i + 2], r[i + 3]);
-        t[i] = _mm256_shuffle_ps(a, c, 0x44);
-        t[i + 1] = _mm256_shuffle_ps(a, c, 0xee);
-        t[i + 2] = _mm256_shuffle_ps(b, d, 0x44);
-        t[i + 3] = _mm256_shuffle_ps(b, d, 0xee);
-    }
-    UNROLL for (unsigned i = 0; i < 4; i++)
-        _mm256_storeu_ps(dst + i * dst_stride, _mm256_permute2f128_ps(t[i], t[i + 4], 0x20));
-    UNROLL for (unsigned i = 0; i < 4; i++)
-        _mm256_storeu_ps(dst + (i + 4) * dst_stride, _mm256_permute2f128_ps(t[i], t[i + 4], 0x31));
-}
-
 /*
  * dst[j * width + i] = step j of row i, rows lying `stride` bytes apart. Rows go in groups of
  * eight, the last group (which may be short, and then repeats its last row) first: what it
@@ -167,9 +141,9 @@ ALWAYS void pack_transposed(kind x, float *dst, size_t width, const char *src, s
         size_t i0 = group * 8, have = rows - i0 < 8 ? rows - i0 : 8, j = 0;
         for (size_t i = 0; i < 8; i++) r[i] = src + (i0 + (i < have ? i : have - 1)) * stride;
         for (; j < whole; j += 8) {
-            __m256 v[8];
+            octet v[8];
             UNROLL for (unsigned i = 0; i < 8; i++) v[i] = load_eight(x, r[i] + j * step);
-            transpose8(v, dst + j * width + i0, width);
+            o_transpose(v, dst + j * width + i0, width);
         }
         for (; j < n; j++)
             for (size_t i = 0; i < have; i++)
@@ -270,12 +244,16 @@ ALWAYS void tile_of(bool pairs, size_t rows, size_t steps, const float *a, const
     case n:                                                                                        \
         tile_of(PAIRS, n, steps, a, b, c, ldc, from_c);                                            \
         break;
+#define TILE_CASES_6 TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
+#define TILE_CASES_12                                                                              \
+    TILE_CASES_6 TILE_CASE(7) TILE_CASE(8) TILE_CASE(9) TILE_CASE(10) TILE_CASE(11) TILE_CASE(12)
+#define TILE_CASES_14 TILE_CASES_12 TILE_CASE(13) TILE_CASE(14)
 #if MR == 14
-#define TILE_CASES                                                                                 \
-    TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6) TILE_CASE(7)     \
-    TILE_CASE(8) TILE_CASE(9) TILE_CASE(10) TILE_CASE(11) TILE_CASE(12) TILE_CASE(13) TILE_CASE(14)
+#define TILE_CASES TILE_CASES_14
+#elif MR == 12
+#define TILE_CASES TILE_CASES_12
 #else
-#define TILE_CASES TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
+#define TILE_CASES TILE_CASES_6
 #endif
 static void micro_single(size_t rows, size_t steps, const float *a, const float *b, float *c, size_t ldc, bool from_c)
 {

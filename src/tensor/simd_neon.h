@@ -9,6 +9,7 @@
 #include <arm_neon.h>
 
 #define W 4
+#define MR 12
 typedef float32x4_t vf;
 typedef int32x4_t vi;
 typedef uint32x4_t vm;
@@ -81,6 +82,34 @@ ALWAYS float v_total(const vf v[8]) /* the tree 16, 8, 4, 2, 1 */
     vf s = ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
     float32x2_t pair = vadd_f32(vget_low_f32(s), vget_high_f32(s));
     return vget_lane_f32(pair, 0) + vget_lane_f32(pair, 1);
+}
+/* Eight floats of one row. */
+typedef struct octet {
+    vf lo, hi;
+} octet;
+ALWAYS octet o_load(const float *p) { return (octet){vld1q_f32(p), vld1q_f32(p + 4)}; }
+ALWAYS void transpose4(const vf r[4], vf t[4])
+{
+    vf a = v_unpack_lo(r[0], r[1]), b = v_unpack_hi(r[0], r[1]);
+    vf c = v_unpack_lo(r[2], r[3]), d = v_unpack_hi(r[2], r[3]);
+    t[0] = v_pairs_lo(a, c);
+    t[1] = v_pairs_hi(a, c);
+    t[2] = v_pairs_lo(b, d);
+    t[3] = v_pairs_hi(b, d);
+}
+/* dst[j * dst_stride ..] gets element j of 8 rows, j in order. */
+ALWAYS void o_transpose(const octet r[8], float *dst, size_t dst_stride)
+{
+    vf t[4][4]; /* elements 0-3 of rows 0-3 and 4-7, then 4-7 of both */
+    transpose4((vf[4]){r[0].lo, r[1].lo, r[2].lo, r[3].lo}, t[0]);
+    transpose4((vf[4]){r[4].lo, r[5].lo, r[6].lo, r[7].lo}, t[1]);
+    transpose4((vf[4]){r[0].hi, r[1].hi, r[2].hi, r[3].hi}, t[2]);
+    transpose4((vf[4]){r[4].hi, r[5].hi, r[6].hi, r[7].hi}, t[3]);
+    UNROLL for (unsigned j = 0; j < 8; j++, dst += dst_stride)
+    {
+        v_store(dst, t[j / 4 * 2][j % 4]);
+        v_store(dst + 4, t[j / 4 * 2 + 1][j % 4]);
+    }
 }
 
 #endif

@@ -34,6 +34,7 @@ struct cph_backend {
 #else
 #define CPH_REF_NAME(name) cph_ref_##name
 extern const struct cph_backend cph_backend_ref, cph_backend_avx2, cph_backend_avx512, cph_backend_avx512bf16;
+extern const struct cph_backend cph_backend_neon;
 #endif
 #define CPH_OP(name, passes, what)                                                                 \
     void CPH_REF_NAME(name##_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch); \

@@ -22,10 +22,10 @@
 #define GUARD 37u /* odd: tensors lie unaligned */
 #define POOL_FLOATS (1u << 22)
 #define MAX_BUFFERS 64
-/* Random cases of an operation: many at full speed, some under a sanitizer; every number of threads has its share. */
+/* Random cases of an operation: many at full speed, some under a sanitizer or an emulator; every number of threads has its share. */
 #if defined __SANITIZE_THREAD__
 #define CASES 3
-#elif defined __SANITIZE_ADDRESS__
+#elif defined __SANITIZE_ADDRESS__ || defined __aarch64__
 #define CASES 6
 #else
 #define CASES 25
@@ -425,6 +425,12 @@ static void avx2_gives_the_bits_of_the_reference(void **state)
     same_bits_as_the_reference("avx2");
 }
 
+static void neon_gives_the_bits_of_the_reference(void **state)
+{
+    (void)state;
+    same_bits_as_the_reference("neon");
+}
+
 static void avx512_gives_the_bits_of_the_reference(void **state)
 {
     (void)state;
@@ -487,6 +493,7 @@ int main(void)
         cmocka_unit_test(an_unknown_instruction_set_is_refused),
         cmocka_unit_test(the_reference_does_not_depend_on_threads),
         cmocka_unit_test(avx2_gives_the_bits_of_the_reference),
+        cmocka_unit_test(neon_gives_the_bits_of_the_reference),
         cmocka_unit_test(avx512_gives_the_bits_of_the_reference),
         cmocka_unit_test(avx512bf16_gives_the_bits_of_the_reference_in_fp32),
         cmocka_unit_test(dot_products_are_close_to_the_reference),

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_digest.c - the promise of engine 8, L4: a tiny GPT-2, twenty steps with dropout, clipping and packing, under
+ * each schedule and by each optimizer, end with a committed digest on every instruction set that the processor has
+ * and with any number of threads. `./test` runs it on 64-bit Arm, too.
+ */
+#include <colophon/base/hash.h>
+#include <colophon/base/memory.h>
+#include <colophon/model/model.h>
+#include <colophon/tensor/op.h>
+#include <colophon/train/optimizer.h>
+#include <colophon/train/schedule.h>
+
+#include "testing.h"
+
+static const char CONFIG[] = "{\"vocab_size\":97,\"n_embd\":32,\"n_layer\":2,\"n_head\":2,\"n_positions\":64,"
+                             "\"resid_pdrop\":0.1,\"attn_pdrop\":0.1,\"embd_pdrop\":0.1}";
+enum { VOCAB = 97, B = 2, T = 45, DOC = 20, STEPS = 20, LABELS = B * 2 * (DOC - 1) };
+
+/* Weights and the optimizer's state. Changes only together with CPH_NUMERICS. */
+typedef struct golden {
+    const char *optimizer, *schedule, *digest;
+} golden;
+static const golden GOLDEN[] = {
+    {"adamw", "constant", "8398939cce5d37c860992d823f601cfa33f70863eccf5f549bb6d3de6d49beb3"},
+    {"adamw", "linear", "399fcf57cebbcbd2c4623da068791d1b334488273108eb45868b6ff5f3c69578"},
+    {"adamw", "cosine", "a54293e1065a3538875e31556b7c0d5beb39adb38c5971670abea0c0cf4dfca4"},
+    {"adamw_bert", "cosine", "8f27c124c652b6e9cb091876145686a80ba6894cd87a7c54686ccd0e40143bae"},
+    {"adamw_scale", "cosine", "c1d174605e3a5854c8ce6634aac7061649ff58a9d7167a53dcc051a6221b5c0e"},
+};
+enum { N_GOLDEN = sizeof GOLDEN / sizeof *GOLDEN };
+
+/* ---- one run ---- */
+
+typedef struct run {
+    cph_model *model;
+    cph_step *step;
+    cph_pool *pool;
+    cph_optimizer *optimizer;
+    float *grads;
+    uint64_t flat;
+    cph_schedule schedule;
+    unsigned n_clipped;
+} run;
+
+static void open_model(run *r, const char *isa)
+{
+    cph_arena a;
+    cph_json *config;
+    cph_arena_init(&a, 1 << 20);
+    must(cph_json_parse(&config, &a, cph_str_of(CONFIG), "config", NULL, err));
+    assert_int_equal(setenv("COLOPHON_ISA", isa, 1), 0);
+    must(cph_model_new(&r->model, config, 42, err));
+    assert_int_equal(unsetenv("COLOPHON_ISA"), 0);
+    cph_arena_release(&a);
+    r->flat = cph_model_flat_len(r->model);
+}
+
+static void run_open(run *r, const golden *g, const char *isa, unsigned n_threads)
+{
+    void *mem = NULL;
+    cph_optimizer_kind kind;
+    cph_optimizer_opts how;
+    *r = (run){0};
+    open_model(r, isa);
+    must(cph_pool_open(&r->pool, n_threads, err));
+    must(cph_step_open(&r->step, r->model, (cph_step_shape){.B = B, .T = T, .train = true}, r->pool, err));
+    must(cph_alloc0(&mem, r->flat * sizeof(float), err));
+    r->grads = mem;
+    assert_true(cph_optimizer_parse(cph_str_of(g->optimizer), &kind));
+    cph_optimizer_opts_init(&how, kind);
+    how.lr = 2e-2;
+    how.weight_decay = 0.1;
+    must(cph_optimizer_open(&r->optimizer, r->model, &how, NULL, r->pool, err));
+    cph_schedule_init(&r->schedule);
+    assert_true(cph_schedule_parse(cph_str_of(g->schedule), &r->schedule.kind));
+    r->schedule.warmup = 4;
+    r->schedule.total = STEPS;
+    r->schedule.min_ratio = 0.1;
+}
+
+static void run_close(run *r)
+{
+    cph_optimizer_close(r->optimizer);
+    cph_step_close(r->step);
+    cph_pool_close(r->pool);
+    cph_model_close(r->model);
+    cph_free(r->grads);
+}
+
+/* Rows of a step: two documents that can be learnt, and padding. */
+static void fill(uint32_t step, uint32_t ids[B * T], uint32_t segments[B * T], int32_t labels[B * T])
+{
+    for (uint32_t i = 0; i < B * T; i++) {
+        uint32_t at = i % T, start = (i / T + 2 * step) * 13;
+        segments[i] = at < DOC ? 1 : at < 2 * DOC ? 2 : 0;
+        ids[i] = (start + at * at * 5) % VOCAB;
+        labels[i] = at % DOC == DOC - 1 || at >= 2 * DOC ? -100 : (int32_t)((start + (at + 1) * (at + 1) * 5) % VOCAB);
+    }
+}
+
+static void one_step(run *r, uint32_t step)
+{
+    uint32_t ids[B * T], segments[B * T];
+    int32_t labels[B * T];
+    double loss;
+    memset(r->grads, 0, r->flat * sizeof *r->grads);
+    fill(step, ids, segments, labels);
+    cph_batch b = {.ids = ids, .labels = labels, .segments = segments, .inv_labels = 1.0f / LABELS, .seed = 7,
+                   .slot = 3, .step = step + 1};
+    must(cph_step_run(r->step, &b, r->grads, &loss, err));
+    cph_update how = {.t = step + 1, .schedule = cph_schedule_at(&r->schedule, step), .grad_scale = 1};
+    (void)cph_optimizer_sums(r->optimizer, r->grads);
+    double coef = 1.4 / (cph_optimizer_norm(r->optimizer) + 1e-6);
+    if (coef < 1) how.grad_scale = coef, r->n_clipped++;
+    cph_optimizer_step(r->optimizer, r->grads, &how);
+    cph_model_weights_changed(r->model);
+}
+
+static void digest_of(run *r, char hex[CPH_HEX_DIGEST])
+{
+    cph_sha256 h;
+    cph_sha256_init(&h);
+    cph_sha256_add(&h, cph_model_weights(r->model), r->flat * sizeof(float));
+    for (size_t i = 0; i < cph_optimizer_n_states(r->optimizer); i++) {
+        cph_state s = cph_optimizer_state(r->optimizer, i);
+        assert_true(s.n_here == s.n);
+        cph_sha256_add(&h, s.here, s.n * sizeof *s.here);
+    }
+    cph_digest d = cph_sha256_end(&h);
+    cph_digest_hex(&d, hex);
+}
+
+static void twenty_steps(const golden *g, const char *isa, unsigned n_threads)
+{
+    run r;
+    char hex[CPH_HEX_DIGEST];
+    run_open(&r, g, isa, n_threads);
+    for (uint32_t k = 0; k < STEPS; k++) one_step(&r, k);
+    assert_true(r.n_clipped > 0 && r.n_clipped < STEPS);
+    digest_of(&r, hex);
+    run_close(&r);
+    if (strcmp(hex, g->digest) != 0)
+        fail_msg("{\"%s\", \"%s\", \"%s\"}: on %s with %u threads", g->optimizer, g->schedule, hex, isa, n_threads);
+}
+
+/* ---- the runs ---- */
+
+/* Where every instruction costs many (the reference under emulation, sanitizers) a few runs stand for all. */
+#if defined __SANITIZE_THREAD__ || defined __SANITIZE_ADDRESS__ || defined __aarch64__
+#define SLOW true
+#else
+#define SLOW false
+#endif
+
+static void on(const char *isa)
+{
+    static const unsigned threads[] = {1, 2, 5};
+    const cph_backend *b;
+    bool few = SLOW && strcmp(isa, "neon") != 0;
+    if (cph_backend_named(&b, isa, NULL) != CPH_OK) skip();
+    for (unsigned i = 0; i < N_GOLDEN; i += few ? 4 : 1) twenty_steps(&GOLDEN[i], isa, threads[i % 3]);
+    for (unsigned i = 1; i < 3 && !few; i++) twenty_steps(&GOLDEN[0], isa, threads[i]);
+}
+
+static void the_reference_gives_the_golden_digests(void **state) { (void)state, on("ref"); }
+static void avx2_gives_the_golden_digests(void **state) { (void)state, on("avx2"); }
+static void avx512_gives_the_golden_digests(void **state) { (void)state, on("avx512"); }
+static void neon_gives_the_golden_digests(void **state) { (void)state, on("neon"); }
+
+static void every_schedule_has_a_golden_digest(void **state)
+{
+    (void)state;
+    for (unsigned k = 0; k < CPH_N_SCHEDULES; k++) {
+        unsigned i = 0;
+        while (i < N_GOLDEN && strcmp(GOLDEN[i].schedule, cph_schedule_text((cph_schedule_kind)k)) != 0) i++;
+        if (i == N_GOLDEN) fail_msg("the schedule %s has none", cph_schedule_text((cph_schedule_kind)k));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_schedule_has_a_golden_digest),
+        cmocka_unit_test(the_reference_gives_the_golden_digests),
+        cmocka_unit_test(avx2_gives_the_golden_digests),
+        cmocka_unit_test(avx512_gives_the_golden_digests),
+        cmocka_unit_test(neon_gives_the_golden_digests),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
