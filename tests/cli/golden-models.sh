@@ -6,7 +6,7 @@
 need_shared goldens/text
 golden=$root/build/release/bin/golden cases=$shared/data/goldens/text
 "$golden" "$cases/gpt2-tiny" "$cases/gpt2-odd" > "$work/default" 2>&1
-for isa in ref avx2 avx512; do
+for isa in ref avx2 avx512 neon; do
     has_isa $isa || continue
     COLOPHON_ISA=$isa "$golden" "$cases/gpt2-tiny" "$cases/gpt2-odd" >"$work/$isa" 2>&1 && good || bad "the goldens by $isa" "$(grep DIFFERS "$work/$isa")"
     sed '$d' "$work/$isa" | cmp -s - <(sed '$d' "$work/ref") && good || bad "$isa prints other differences than ref: its bits differ"

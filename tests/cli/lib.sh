@@ -77,5 +77,6 @@ has_isa() {
         ref) true ;;
         avx2) grep -qw avx2 /proc/cpuinfo && grep -qw fma /proc/cpuinfo ;;
         avx512) grep -qw avx512f /proc/cpuinfo && grep -qw avx512bw /proc/cpuinfo && grep -qw avx512dq /proc/cpuinfo && grep -qw avx512vl /proc/cpuinfo ;;
+        neon) [ "$(uname -m)" = aarch64 ] ;;
     esac
 }

@@ -10,7 +10,7 @@ for threads in 2 5; do
     whole_line "$work/t$threads" --threads $threads || bad "the line runs with $threads threads"
     for k in $kinds; do same "$k at $threads threads" "$(digest "$work/t$threads/$k")" "$(digest "$work/one/$k")"; done
 done
-for isa in ref avx2 avx512; do
+for isa in ref avx2 avx512 neon; do
     has_isa $isa || continue
     COLOPHON_ISA=$isa train_sample "$work/one/corpus" "$work/one/tokenizer" "$work/one/tokens" "$work/m-$isa" --threads 2 || bad "training with $isa"
     same "the model by $isa" "$(digest "$work/m-$isa")" "$(digest "$work/one/model")"

@@ -22,7 +22,8 @@
 #define GUARD 37u /* odd: tensors lie unaligned */
 #define POOL_FLOATS (1u << 22)
 #define MAX_BUFFERS 64
-/* Random cases of an operation: many at full speed, some under a sanitizer or an emulator; every number of threads has its share. */
+/* Random cases of an operation: many at full speed, some under a sanitizer or an emulator; every number of threads
+   has its share. */
 #if defined __SANITIZE_THREAD__
 #define CASES 3
 #elif defined __SANITIZE_ADDRESS__ || defined __aarch64__
