@@ -122,6 +122,13 @@ static cph_param matrix(uint32_t rows, uint32_t columns, double std)
                        .std = std};
 }
 
+static cph_param hidden(uint32_t rows, uint32_t columns, double std)
+{
+    cph_param p = matrix(rows, columns, std);
+    p.hidden = true;
+    return p;
+}
+
 static cph_param vector(uint32_t n, cph_start start)
 {
     return (cph_param){.n_dims = 1, .dims = {n}, .start = start};
@@ -135,15 +142,15 @@ static cph_status add_layer(cph_model *m, gpt2_layer *l, uint32_t i, cph_err *er
     cph_param one = vector(e, CPH_START_ONE), zero = vector(e, CPH_START_ZERO);
     CPH_TRY(add(m, &l->ln_1_w, one, "ln_1.weight", i, err));
     CPH_TRY(add(m, &l->ln_1_b, zero, "ln_1.bias", i, err));
-    CPH_TRY(add(m, &l->attn_w, matrix(e, 3 * e, std), "attn.c_attn.weight", i, err));
+    CPH_TRY(add(m, &l->attn_w, hidden(e, 3 * e, std), "attn.c_attn.weight", i, err));
     CPH_TRY(add(m, &l->attn_b, vector(3 * e, CPH_START_ZERO), "attn.c_attn.bias", i, err));
-    CPH_TRY(add(m, &l->attn_proj_w, matrix(e, e, proj), "attn.c_proj.weight", i, err));
+    CPH_TRY(add(m, &l->attn_proj_w, hidden(e, e, proj), "attn.c_proj.weight", i, err));
     CPH_TRY(add(m, &l->attn_proj_b, zero, "attn.c_proj.bias", i, err));
     CPH_TRY(add(m, &l->ln_2_w, one, "ln_2.weight", i, err));
     CPH_TRY(add(m, &l->ln_2_b, zero, "ln_2.bias", i, err));
-    CPH_TRY(add(m, &l->fc_w, matrix(e, inner, std), "mlp.c_fc.weight", i, err));
+    CPH_TRY(add(m, &l->fc_w, hidden(e, inner, std), "mlp.c_fc.weight", i, err));
     CPH_TRY(add(m, &l->fc_b, vector(inner, CPH_START_ZERO), "mlp.c_fc.bias", i, err));
-    CPH_TRY(add(m, &l->proj_w, matrix(inner, e, proj), "mlp.c_proj.weight", i, err));
+    CPH_TRY(add(m, &l->proj_w, hidden(inner, e, proj), "mlp.c_proj.weight", i, err));
     return add(m, &l->proj_b, zero, "mlp.c_proj.bias", i, err);
 }
 

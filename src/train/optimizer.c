@@ -86,7 +86,20 @@ static uint64_t padded(uint64_t n) { return (n + 15) / 16 * 16; }
 
 typedef struct sizes {
     uint64_t parts, state, work, sums, own; /* entries of each array */
+    bool muon; /* there are products to do */
 } sizes;
+
+static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+static void work_of(const cph_optimizer_opts *o, const opt_part *part, sizes *z)
+{
+    const cph_param *p = part->param;
+    z->own = larger(z->own, opt_blocks(p->n));
+    if (part->method == OPT_MUON) z->work = larger(z->work, cph_opt_muon_floats(p));
+    if (part->method != OPT_FACTOR) return;
+    z->work = larger(z->work, cph_opt_factor_floats(o, p));
+    z->own = larger(z->own, cph_opt_factor_sums(o, p));
+}
 
 static sizes sizes_of(const cph_model *m, const cph_optimizer_opts *o, const cph_shard *shard)
 {
@@ -98,7 +111,9 @@ static sizes sizes_of(const cph_model *m, const cph_optimizer_opts *o, const cph
         z.parts++;
         z.sums += opt_blocks(p->n);
         for (opt_slot s = 0; s < OPT_SLOTS; s++) z.state += padded(slot_here(o, &part, s));
-        if (part.n && opt_blocks(p->n) > z.own) z.own = opt_blocks(p->n);
+        if (!part.n) continue;
+        work_of(o, &part, &z);
+        z.muon = z.muon || part.method == OPT_MUON;
     }
     return z;
 }
@@ -119,8 +134,9 @@ cph_status cph_optimizer_need(const cph_model *m, const cph_optimizer_opts *o, c
 {
     cph_shard all = all_of(m);
     sizes z = sizes_of(m, o, shard ? shard : &all);
-    (void)n_threads, (void)err;
-    *bytes = bytes_of(&z);
+    const cph_backend *backend;
+    CPH_TRY(cph_backend_choose(&backend, err));
+    *bytes = bytes_of(&z) + (z.muon ? cph_exec_bytes(backend, n_threads) : 0);
     return CPH_OK;
 }
 
@@ -160,15 +176,14 @@ static cph_status allocate(cph_optimizer *o, cph_err *err)
     o->sums = p;
     CPH_TRY(cph_alloc0(&p, z.own * sizeof *o->own, err));
     o->own = p;
-    return CPH_OK;
+    return z.muon ? cph_exec_open(&o->exec, o->backend, o->pool, err) : CPH_OK;
 }
 
 cph_status cph_optimizer_open(cph_optimizer **out, cph_model *m, const cph_optimizer_opts *o,
                               const cph_shard *shard, cph_pool *pool, cph_err *err)
 {
     void *p;
-    if (o->kind > CPH_OPTIMIZER_ADAMW_SCALE || o->ema > 0)
-        return cph_fail(err, CPH_USAGE, "optimizer %s: not built yet", cph_optimizer_text(o->kind));
+    CPH_TRY(cph_optimizer_opts_check(o, err));
     CPH_TRY(cph_alloc0(&p, sizeof **out, err));
     cph_optimizer *opt = p;
     *opt = (cph_optimizer){.model = m, .pool = pool, .o = *o, .shard = shard ? *shard : all_of(m)};
@@ -223,17 +238,26 @@ double cph_opt_rms(cph_optimizer *o, const cph_param *p)
 
 /* ---- a step ---- */
 
-double cph_optimizer_rate(const cph_optimizer *o, const cph_update *how) { return o->o.lr * how->schedule; }
+double cph_optimizer_rate(const cph_optimizer *o, const cph_update *how)
+{
+    return cph_opt_factor_rate(&o->o, how);
+}
+
+static void (*const updates[])(cph_optimizer *o, const opt_part *part, const float *g, const opt_step *s) = {
+    [OPT_ADAM] = cph_opt_adam, [OPT_SGD] = cph_opt_sgd, [OPT_FACTOR] = cph_opt_factor, [OPT_MUON] = cph_opt_muon};
 
 void cph_optimizer_step(cph_optimizer *o, const float *grads, const cph_update *how)
 {
     opt_step s = {.t = how->t,
-                  .lr = (double)(float)cph_optimizer_rate(o, how),
+                  .rate = cph_optimizer_rate(o, how),
                   .schedule = how->schedule,
                   .grad_scale = (float)how->grad_scale};
+    s.lr = (double)(float)s.rate;
     for (size_t i = 0; i < o->n_parts; i++) {
         const opt_part *p = &o->parts[i];
-        if (p->n) cph_opt_adam(o, p, grads + p->param->offset + p->first, &s);
+        if (!p->n) continue;
+        updates[p->method](o, p, grads + p->param->offset + p->first, &s);
+        if (p->at[OPT_EMA]) cph_opt_average(o, p);
     }
 }
 

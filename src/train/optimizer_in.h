@@ -46,7 +46,8 @@ struct cph_optimizer {
 /* What one step is, in numbers that all tensors share. */
 typedef struct opt_step {
     uint64_t t;
-    double lr, schedule;
+    double rate, schedule;
+    double lr; /* the rate in fp32, as AdamW has always taken it */
     float grad_scale;
 } opt_step;
 
@@ -65,5 +66,15 @@ uint64_t cph_opt_slot_len(const cph_optimizer_opts *o, const cph_param *p, opt_s
 
 /* optimizer_flat.c: one tensor's update, element by element. g: the gradients of part->first.. */
 void cph_opt_adam(cph_optimizer *o, const opt_part *part, const float *g, const opt_step *s);
+void cph_opt_sgd(cph_optimizer *o, const opt_part *part, const float *g, const opt_step *s);
+void cph_opt_average(cph_optimizer *o, const opt_part *part); /* the moving average follows the weights */
+
+/* optimizer_factor.c, optimizer_muon.c: the same for whole tensors, and what they take of `work` and `own`. */
+void cph_opt_factor(cph_optimizer *o, const opt_part *part, const float *g, const opt_step *s);
+double cph_opt_factor_rate(const cph_optimizer_opts *o, const cph_update *how);
+uint64_t cph_opt_factor_floats(const cph_optimizer_opts *o, const cph_param *p);
+uint64_t cph_opt_factor_sums(const cph_optimizer_opts *o, const cph_param *p);
+void cph_opt_muon(cph_optimizer *o, const opt_part *part, const float *g, const opt_step *s);
+uint64_t cph_opt_muon_floats(const cph_param *p);
 
 #endif

@@ -71,16 +71,41 @@ void cph_optimizer_opts_init(cph_optimizer_opts *o, cph_optimizer_kind kind)
                               .relative_step = kind == CPH_OPTIMIZER_ADAFACTOR};
 }
 
+static cph_status in_range(const char *name, double v, double low, double high, cph_err *err)
+{
+    if (v >= low && v <= high) return CPH_OK;
+    return cph_fail(err, CPH_USAGE, "%s is %g; it must be from %g to %g", name, v, low, high);
+}
+
+cph_status cph_optimizer_opts_check(const cph_optimizer_opts *o, cph_err *err)
+{
+    bool adam = o->kind <= CPH_OPTIMIZER_ADAMW_SCALE || o->kind == CPH_OPTIMIZER_MUON;
+    CPH_TRY(in_range("lr", o->lr, 0, 1e3, err));
+    CPH_TRY(in_range("weight-decay", o->weight_decay, 0, 1e3, err));
+    CPH_TRY(in_range("beta1", o->beta1, 0, 0.999999, err));
+    CPH_TRY(in_range("beta2", o->beta2, 0, 0.999999, err));
+    CPH_TRY(in_range("eps", o->eps, adam ? 1e-30 : 0, 1, err));
+    CPH_TRY(in_range("momentum", o->momentum, 0, 0.999999, err));
+    CPH_TRY(in_range("muon-lr", o->muon_lr, 0, 1e3, err));
+    CPH_TRY(in_range("ema", o->ema, 0, 0.9999999, err));
+    if (o->nesterov && !(o->momentum > 0))
+        return cph_fail(err, CPH_USAGE, "nesterov looks ahead along a momentum, and there is none");
+    if (o->warmup_init && !o->relative_step)
+        return cph_fail(err, CPH_USAGE, "warmup-init wants relative-step");
+    if (o->relative_step && o->kind == CPH_OPTIMIZER_ADAFACTOR_T5X)
+        return cph_fail(err, CPH_USAGE, "relative-step is Hugging Face's; T5X's rate is in its schedule");
+    return CPH_OK;
+}
+
 /* ---- what it means for a tensor ---- */
 
 opt_method cph_opt_method(const cph_optimizer_opts *o, const cph_param *p)
 {
-    (void)p;
     switch (o->kind) {
     case CPH_OPTIMIZER_SGD: return OPT_SGD;
     case CPH_OPTIMIZER_ADAFACTOR:
     case CPH_OPTIMIZER_ADAFACTOR_T5X: return OPT_FACTOR;
-    case CPH_OPTIMIZER_MUON:
+    case CPH_OPTIMIZER_MUON: return p->hidden && p->n_dims == 2 ? OPT_MUON : OPT_ADAM;
     default: return OPT_ADAM;
     }
 }

@@ -33,6 +33,7 @@ typedef struct cph_param {
     uint64_t offset;    /* element offset in the flat arenas (64-byte aligned, zero padded) */
     bool decay;         /* weight decay applies (text-models 11.6, HF Trainer) */
     bool trainable;
+    bool hidden;        /* a matrix between activations, no embedding and no head: Muon's part (11.5) */
     cph_start start;    /* how initialisation fills it */
     double std;         /* of CPH_START_NORMAL */
 } cph_param;

@@ -76,6 +76,7 @@ typedef struct cph_optimizer_opts {
 } cph_optimizer_opts;
 /* The defaults of the optimizer's origin; no average. */
 CPH_API void cph_optimizer_opts_init(cph_optimizer_opts *o, cph_optimizer_kind kind);
+CPH_API cph_status cph_optimizer_opts_check(const cph_optimizer_opts *o, cph_err *err) CPH_MUST_USE;
 
 /* ---- shards ---- */
 typedef struct cph_shard {
