@@ -271,10 +271,363 @@ static void an_exchanged_document_is_found_in_the_segment_that_fed_it_and_nowher
     forget(&honest);
 }
 
+/* ---- honest runs, whatever happened to them ---- */
+
+static void a_draw_is_repeated_by_its_seed_and_says_what_it_looked_at(void **state)
+{
+    (void)state;
+    cph_train_opts o = run_opts("drawn", "tokens");
+    cph_arena a;
+    cph_replay_report r, again;
+    bool other = false;
+    trained(&o);
+    cph_arena_init(&a, 0);
+    must(audit(&o, 3, 11, &a, &r, err));
+    assert_int_equal(r.n_drawn, 3);
+    assert_int_equal(r.seed, 11);
+    assert_int_equal(r.n_differ, 0);
+    must(audit(&o, 3, 11, &a, &again, err));
+    unsigned n = 0;
+    for (uint32_t i = 0; i < r.n_segments; i++) {
+        assert_int_equal(r.segments[i].first_step, i * o.save_every + 1);
+        assert_int_equal(r.segments[i].last_step, (i + 1) * o.save_every);
+        assert_int_equal(r.segments[i].drawn, again.segments[i].drawn);
+        assert_true(r.segments[i].linked);
+        n += r.segments[i].drawn;
+    }
+    assert_int_equal(n, 3);
+    for (uint64_t seed = 12; seed < 20; seed++) {
+        must(audit(&o, 3, seed, &a, &again, err));
+        for (uint32_t i = 0; i < r.n_segments; i++) other |= r.segments[i].drawn != again.segments[i].drawn;
+    }
+    assert_true(other);
+    cph_arena_release(&a);
+    forget(&o);
+}
+
+static void every_kind_of_run_can_be_replayed(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        cph_train_opts o = run_opts("kinds", "tokens");
+        o.steps = 20;
+        o.save_every = o.keep_every = 5;
+        if (i == 1) o.accumulate = 3;
+        if (i == 2) o.held_out = 0.4, o.eval_every = 3;
+        if (i == 3) o.schedule = "linear", o.warmup_offset = 1, o.warmup = 4;
+        if (i == 4) o.batch = 8, o.steps = 60, o.save_every = o.keep_every = 20; /* more than one epoch */
+        if (i == 5) o.seq_len = T / 2, o.clip = 0, o.seed = 18446744073709551615u;
+        trained(&o);
+        holds(&o, i == 4 ? 3 : 4, 0);
+        cph_arena a;
+        cph_replay_report r;
+        cph_pool *pool;
+        cph_arena_init(&a, 0);
+        must(cph_pool_open(&pool, 3, err));
+        cph_replay_opts q = {.model = o.out, .tokens = o.tokens, .n = 9, .pool = pool};
+        must(cph_train_replay(&q, &a, &r, err));
+        assert_int_equal(r.n_differ, 0);
+        cph_pool_close(pool);
+        cph_arena_release(&a);
+        forget(&o);
+    }
+}
+
+static void where_checkpoints_were_removed_a_segment_is_long_but_can_be_replayed(void **state)
+{
+    (void)state;
+    cph_train_opts o = run_opts("pruned", "tokens");
+    o.steps = 30;
+    o.save_every = 5;
+    o.keep_every = 0;
+    o.keep_last = 2;
+    trained(&o);
+    holds(&o, 2, 1); /* 1-25, 26-30 */
+    forget(&o);
+    o.keep_every = 20;
+    o.keep_last = 1;
+    trained(&o);
+    holds(&o, 2, 2); /* 1-20, 21-30 */
+    forget(&o);
+}
+
+static void a_resumed_run_is_the_same_run(void **state)
+{
+    (void)state;
+    cph_train_opts o = run_opts("resumed", "tokens");
+    char path[CPH_PATH_MAX];
+    o.steps = 20;
+    o.save_every = o.keep_every = 5;
+    trained(&o);
+    /* As after a kill at step 13, with another spacing from there on. */
+    must(cph_remove_tree(o.out, err));
+    for (uint32_t step = 15; step <= 20; step += 5) {
+        snprintf(path, sizeof path, "%s.run/step-%08u", o.out, step);
+        must(cph_remove_tree(path, err));
+    }
+    o.save_every = 3;
+    o.keep_last = 99;
+    trained(&o);
+    holds(&o, 6, 0); /* 5 10 12 15 18 20 */
+    forget(&o);
+}
+
+static void a_run_from_a_model_starts_from_it(void **state)
+{
+    (void)state;
+    cph_train_opts base = run_opts("base", "tokens"), o = run_opts("further", "tokens");
+    cph_arena a;
+    cph_replay_report r;
+    cph_err err = {0};
+    base.steps = o.steps = 10;
+    o.save_every = o.keep_every = 5;
+    trained(&base);
+    o.from = base.out;
+    trained(&o);
+    holds(&o, 2, 0);
+    cph_arena_init(&a, 0);
+    cph_train_opts wrong = o;
+    wrong.from = NULL;
+    assert_int_equal(audit(&wrong, 1, 1, &a, &r, &err), CPH_USAGE);
+    assert_non_null(strstr(err.what, "started from colophon:model:"));
+    wrong.from = o.out;
+    assert_int_equal(audit(&wrong, 1, 1, &a, &r, &err), CPH_USAGE);
+    assert_non_null(strstr(err.what, "is not the model from which"));
+    cph_arena_release(&a);
+    forget(&o);
+    forget(&base);
+}
+
+/* ---- what is not honest, or not whole ---- */
+
+static void a_weight_that_was_changed_by_hand_breaks_two_segments_and_the_link(void **state)
+{
+    (void)state;
+    cph_train_opts honest = run_opts("straight", "tokens"), bent = run_opts("bent", "tokens");
+    cph_arena a;
+    cph_replay_report r;
+    trained(&honest);
+    uint32_t at = 2 * honest.save_every;
+    forge_run(&honest, &bent, at);
+    cph_arena_init(&a, 0);
+    must(audit(&bent, UINT32_MAX, 1, &a, &r, err));
+    for (uint32_t i = 0; i < r.n_segments; i++) assert_int_equal(r.segments[i].differs, i == 1 || i == 2);
+    assert_non_null(strstr(r.segments[1].what.p, "weights of "));
+    assert_non_null(strstr(r.segments[2].what.p, "digest_before"));
+    uint64_t seed = 0; /* a draw of neither sees the broken link all the same */
+    do must(audit(&bent, 1, seed++, &a, &r, err));
+    while (r.segments[1].drawn || r.segments[2].drawn);
+    assert_int_equal(r.n_differ, 1);
+    assert_true(r.segments[2].differs && !r.segments[2].drawn);
+    cph_arena_release(&a);
+    forget(&honest);
+    forget(&bent);
+}
+
+static void a_model_that_is_not_the_last_checkpoint_is_found(void **state)
+{
+    (void)state;
+    cph_train_opts o = run_opts("released", "tokens"), other = run_opts("swapped", "tokens");
+    char path[CPH_PATH_MAX];
+    cph_arena a;
+    cph_replay_report r;
+    cph_err err = {0};
+    o.steps = other.steps = 10;
+    o.save_every = o.keep_every = 5;
+    trained(&o);
+    snprintf(path, sizeof path, "%s.run", o.out);
+    forge_run(&o, &other, 10);
+    cph_arena_init(&a, 0);
+    cph_replay_opts q = {.model = other.out, .tokens = o.tokens, .run = path, .n = 2};
+    must(cph_train_replay(&q, &a, &r, err));
+    assert_int_equal(r.n_differ, 0);
+    assert_true(r.model_differs);
+    assert_non_null(strstr(r.model_what.p, "weights"));
+    must(cph_remove_tree(at("released.run/step-00000010"), err));
+    assert_int_equal(cph_train_replay(&q, &a, &r, &err), CPH_NO);
+    assert_non_null(strstr(err.what, "has no checkpoint of step 10"));
+    must(cph_remove_tree(path, err));
+    assert_int_equal(cph_train_replay(&q, &a, &r, &err), CPH_USAGE);
+    assert_non_null(strstr(err.what, "no run is there"));
+    cph_arena_release(&a);
+    forget(&o);
+    forget(&other);
+}
+
+static void flip(const char *path)
+{
+    cph_buf b;
+    cph_buf_init(&b, 1 << 24);
+    must(cph_file_read(path, 0, &b, err));
+    b.p[b.n / 2] ^= 1;
+    must(cph_file_write(path, b.p, b.n, err));
+    cph_buf_release(&b);
+}
+
+static void a_damaged_checkpoint_is_named_and_the_rest_is_replayed(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"model.safetensors", "optimizer.safetensors", "trainer_state.json",
+                                        "segment.json", "seen.leaves.zst", "config.json", "colophon.json"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        cph_train_opts o = run_opts("hurt", "tokens");
+        char path[CPH_PATH_MAX];
+        cph_arena a;
+        cph_replay_report r;
+        o.steps = 20;
+        o.save_every = o.keep_every = 5;
+        trained(&o);
+        snprintf(path, sizeof path, "%s.run/step-00000010/%s", o.out, files[i]);
+        flip(path);
+        cph_arena_init(&a, 0);
+        must(audit(&o, 99, 1, &a, &r, err));
+        for (uint32_t k = 0; k < 4; k++) assert_int_equal(r.segments[k].differs, k == 1 || k == 2);
+        assert_non_null(strstr(r.segments[1].what.p, files[i]));
+        assert_non_null(strstr(r.segments[2].what.p, "not whole"));
+        assert_false(r.model_differs);
+        cph_arena_release(&a);
+        forget(&o);
+    }
+}
+
+/* ---- refusals ---- */
+
+/* Seals the model anew with one text of its identity changed. */
+static void reseal(const char *dir, const char *object, const char *key, const char *value)
+{
+    cph_manifest *m;
+    cph_arena a;
+    cph_json *identity, *run;
+    cph_digest d;
+    cph_arena_init(&a, 0);
+    must(cph_manifest_open(&m, dir, err));
+    must(cph_json_copy(&identity, &a, cph_manifest_identity(m), NULL, err));
+    cph_json *in = object ? (cph_json *)(uintptr_t)cph_json_get(identity, object) : identity;
+    must(cph_json_set_str(in, &a, key, cph_str_of(value), err));
+    must(cph_run_new(&run, &a, 0, err));
+    static const char *const private_files[] = {CPH_SEEN_LEAVES, NULL};
+    cph_seal seal = {.kind = "model", .identity = identity, .run = run, .content_root = true,
+                     .private_files = private_files};
+    must(cph_seal_write(dir, &a, &seal, &d, err));
+    cph_manifest_close(m);
+    cph_arena_release(&a);
+}
+
+static void other_bits_are_refused_and_not_called_fraud(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *object, *key, *value, *words;
+        cph_status status;
+    } cases[] = {
+        {"versions", "numerics", "999", "refused, not reported as fraud: it was trained with numerics 999", CPH_IO},
+        {NULL, "arith", "onednn-3", "refused, not reported as fraud", CPH_IO},
+        {NULL, "arith", "bf16-dot", "refused, not reported as fraud", CPH_IO}, /* no family, or no such kernels */
+        {NULL, "seed", "x", "no seed", CPH_DATA},
+        {"options", "batch", "70000", "batch", CPH_USAGE},
+        {"options", "lr", "much", "the option lr cannot be much", CPH_DATA},
+        {"options", "new-thing", "1", "cannot remake", CPH_DATA},
+        {NULL, "as_of", "1999-01-01", "cannot remake", CPH_DATA},
+        {"options", "positions", "64", "config.json is not the one", CPH_NO},
+        {"options", "dropout", "0.5", "config.json is not the one", CPH_NO},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cph_train_opts o = run_opts("odd", "tokens");
+        cph_arena a;
+        cph_replay_report r;
+        cph_err err = {0};
+        o.steps = 2;
+        o.warmup = 0;
+        trained(&o);
+        reseal(o.out, cases[i].object, cases[i].key, cases[i].value);
+        cph_arena_init(&a, 0);
+        cph_status s = audit(&o, 1, 1, &a, &r, &err);
+        if (s != cases[i].status || !strstr(err.what, cases[i].words))
+            fail_msg("%s %s: %s: %s", cases[i].key, cases[i].value, cph_status_name(s), err.what);
+        cph_arena_release(&a);
+        forget(&o);
+    }
+}
+
+static void another_or_a_damaged_token_set_is_refused(void **state)
+{
+    (void)state;
+    cph_train_opts o = run_opts("mine", "tokens"), other = o;
+    cph_arena a;
+    cph_replay_report r;
+    cph_err err = {0};
+    char path[CPH_PATH_MAX];
+    o.steps = 2;
+    o.warmup = 0;
+    trained(&o);
+    other.tokens = at("other-tokens");
+    forge_tokens(other.tokens, o.tokens, 3);
+    cph_arena_init(&a, 0);
+    assert_int_equal(audit(&other, 1, 1, &a, &r, &err), CPH_USAGE);
+    assert_non_null(strstr(err.what, "is not the token set that"));
+    other.out = at("mine-2");
+    other.steps = 2;
+    other.warmup = 0;
+    trained(&other);
+    snprintf(path, sizeof path, "%s/tokens-00000.tok", other.tokens);
+    cph_buf b; /* a token, not the table */
+    cph_buf_init(&b, 1 << 24);
+    must(cph_file_read(path, 0, &b, err));
+    b.p[CPH_TOKENS_HEADER + 100] ^= 1;
+    must(cph_file_write(path, b.p, b.n, err));
+    cph_buf_release(&b);
+    assert_int_equal(audit(&other, 1, 1, &a, &r, &err), CPH_DATA);
+    assert_non_null(strstr(err.what, "tokens-00000.tok"));
+    assert_int_equal(audit(&o, 0, 1, &a, &r, &err), CPH_USAGE);
+    cph_arena_release(&a);
+    forget(&o);
+    forget(&other);
+    must(cph_remove_tree(other.tokens, err));
+}
+
+static void memory_that_runs_out_during_a_replay_is_a_sentence(void **state)
+{
+    (void)state;
+    cph_train_opts o = run_opts("memory", "tokens");
+    o.steps = 4;
+    o.warmup = 0;
+    o.save_every = o.keep_every = 2;
+    trained(&o);
+    uint64_t before = cph_memory_in_use();
+    bool through = false;
+    for (uint64_t fail = 1; !through && fail < 100000; fail += 1 + fail / 10) {
+        cph_arena a;
+        cph_replay_report r;
+        cph_err err = {0};
+        cph_arena_init(&a, 0);
+        cph_memory_fail_at(fail);
+        cph_status s = audit(&o, 9, 1, &a, &r, &err);
+        cph_memory_fail_at(0);
+        if (s != CPH_OK && s != CPH_NOMEM) fail_msg("request %u: %s", (unsigned)fail, err.what);
+        if (s == CPH_OK) assert_int_equal(r.n_differ, 0);
+        through = s == CPH_OK;
+        cph_arena_release(&a);
+        assert_int_equal(cph_memory_in_use(), before);
+    }
+    assert_true(through);
+    forget(&o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_exchanged_document_is_found_in_the_segment_that_fed_it_and_nowhere_else),
+        cmocka_unit_test(a_draw_is_repeated_by_its_seed_and_says_what_it_looked_at),
+        cmocka_unit_test(every_kind_of_run_can_be_replayed),
+        cmocka_unit_test(where_checkpoints_were_removed_a_segment_is_long_but_can_be_replayed),
+        cmocka_unit_test(a_resumed_run_is_the_same_run),
+        cmocka_unit_test(a_run_from_a_model_starts_from_it),
+        cmocka_unit_test(a_weight_that_was_changed_by_hand_breaks_two_segments_and_the_link),
+        cmocka_unit_test(a_model_that_is_not_the_last_checkpoint_is_found),
+        cmocka_unit_test(a_damaged_checkpoint_is_named_and_the_rest_is_replayed),
+        cmocka_unit_test(other_bits_are_refused_and_not_called_fraud),
+        cmocka_unit_test(another_or_a_damaged_token_set_is_refused),
+        cmocka_unit_test(memory_that_runs_out_during_a_replay_is_a_sentence),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
