@@ -22,7 +22,7 @@
 #define DOTS 0
 #endif
 #define NR (2 * W)
-#define KC 256u
+#define KC 384u
 #define MC 168u /* a multiple of every MR */
 #define NC 256u /* columns of B that are packed at a time where they are not packed before */
 #define SLACK 16u /* floats behind packed panels that a last store may reach */
@@ -217,11 +217,15 @@ ALWAYS vf multiply_add(bool pairs, vf a, vf b, vf c)
     return v_fma(a, b, c);
 }
 
-/* C[rows x NR] goes on from what it holds (or from +0) through `steps` more. */
+/* C[rows x NR] goes on from what it holds (or from +0) through `steps` more; the C of the next call is fetched. */
 ALWAYS void tile_of(bool pairs, size_t rows, size_t steps, const float *a, const float *b, float *c, size_t ldc,
-                    bool from_c)
+                    bool from_c, const float *next)
 {
     vf acc[MR][2];
+    UNROLL for (size_t i = 0; i < rows; i++) {
+        __builtin_prefetch(next + i * ldc, 1);
+        __builtin_prefetch(next + i * ldc + NR - 1, 1);
+    }
     UNROLL for (size_t i = 0; i < rows; i++) {
         acc[i][0] = from_c ? v_load(c + i * ldc) : v_set(0);
         acc[i][1] = from_c ? v_load(c + i * ldc + W) : v_set(0);
@@ -242,7 +246,7 @@ ALWAYS void tile_of(bool pairs, size_t rows, size_t steps, const float *a, const
 
 #define TILE_CASE(n)                                                                               \
     case n:                                                                                        \
-        tile_of(PAIRS, n, steps, a, b, c, ldc, from_c);                                            \
+        tile_of(PAIRS, n, steps, a, b, c, ldc, from_c, next);                                            \
         break;
 #define TILE_CASES_6 TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
 #define TILE_CASES_12                                                                              \
@@ -255,13 +259,14 @@ ALWAYS void tile_of(bool pairs, size_t rows, size_t steps, const float *a, const
 #else
 #define TILE_CASES TILE_CASES_6
 #endif
-static void micro_single(size_t rows, size_t steps, const float *a, const float *b, float *c, size_t ldc, bool from_c)
+static void micro_single(size_t rows, size_t steps, const float *a, const float *b, float *c, size_t ldc, bool from_c,
+                         const float *next)
 {
     enum { PAIRS = 0 };
     switch (rows) { TILE_CASES }
 }
 static void micro(bool pairs, size_t rows, size_t steps, const float *a, const float *b, float *c, size_t ldc,
-                  bool from_c)
+                  bool from_c, const float *next)
 {
 #if DOTS
     enum { PAIRS = 1 };
@@ -271,7 +276,7 @@ static void micro(bool pairs, size_t rows, size_t steps, const float *a, const f
     }
 #endif
     (void)pairs;
-    micro_single(rows, steps, a, b, c, ldc, from_c);
+    micro_single(rows, steps, a, b, c, ldc, from_c, next);
 }
 
 /* The same where fewer than NR columns exist: through a copy, so that nothing beside C is touched. */
@@ -283,7 +288,7 @@ static void micro_edge(bool pairs, size_t rows, size_t steps, const float *a, co
         memset(t + i * NR, 0, NR * sizeof *t);
         memcpy(t + i * NR, c + i * ldc, columns * sizeof *t);
     }
-    micro(pairs, rows, steps, a, b, t, NR, from_c);
+    micro(pairs, rows, steps, a, b, t, NR, from_c, t);
     for (size_t i = 0; i < rows; i++) memcpy(c + i * ldc, t + i * NR, columns * sizeof *t);
 }
 
@@ -318,7 +323,8 @@ static void sweep(const product *g, size_t m0, size_t m, size_t h, size_t n0, si
         float *c = g->c + m0 * g->ldc + n0 + j;
         for (size_t i = 0, p = 0; i < m; i += h, p++, c += h * g->ldc) {
             size_t rows = m - i < h ? m - i : h;
-            if (columns == NR) micro(pairs, rows, steps, a + p * a_panel, b, c, g->ldc, from_c);
+            const float *next = i + h < m ? c + h * g->ldc : c - i * g->ldc + NR;
+            if (columns == NR) micro(pairs, rows, steps, a + p * a_panel, b, c, g->ldc, from_c, next);
             else micro_edge(pairs, rows, steps, a + p * a_panel, b, c, g->ldc, columns, from_c);
         }
     }

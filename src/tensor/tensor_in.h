@@ -49,7 +49,7 @@ extern const struct cph_backend cph_backend_neon;
 
 /* ---- the cut ---- */
 #define CPH_PACK_TASK 32u /* columns that a packing task takes: a multiple of every backend's panel */
-#define CPH_TILE_FLOATS (128u * 768u) /* a tile of C whose rows are no wider than a tile */
+#define CPH_TILE_FLOATS (256u * 768u) /* the greatest tile of C */
 typedef struct cph_tiles { /* a grid of output tiles of a GEMM */
     uint32_t m, n, tile_m, tile_n;
     size_t count;
