@@ -48,6 +48,7 @@ cph_status cph_train_opts_check(const cph_train_opts *o, cph_err *err)
     CPH_TRY(in_range("steps", o->steps, 1, UINT32_MAX - 1.0, err));
     CPH_TRY(in_range("batch", o->batch, 1, 65536, err));
     CPH_TRY(in_range("accumulate", o->accumulate, 1, 65536, err));
+    CPH_TRY(in_range("batch times accumulate", (double)o->batch * o->accumulate, 1, 1 << 24, err));
     CPH_TRY(in_range("lr", o->lr, 0, 1e3, err));
     CPH_TRY(in_range("beta1", o->beta1, 0, 0.999999, err));
     CPH_TRY(in_range("beta2", o->beta2, 0, 0.999999, err));
