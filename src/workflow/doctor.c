@@ -78,8 +78,9 @@ static cph_status processor(doctor *d, cph_err *err)
     }
     snprintf(line, sizeof line, "%u", cph_cpu_count());
     CPH_TRY(fact(d, "processor", "usable processors", line, err));
-    if (!cpuinfo("flags", text, sizeof text)) text[0] = 0;
-    static const char *const told[] = {"avx2", "fma", "avx512f", "avx512bw", "avx512_bf16", "avx512_vnni", "amx_bf16"};
+    if (!cpuinfo("flags", text, sizeof text) && !cpuinfo("Features", text, sizeof text)) text[0] = 0; /* x86, Arm */
+    static const char *const told[] = {"avx2", "fma", "avx512f", "avx512bw", "avx512_bf16", "avx512_vnni", "amx_bf16",
+                                       "asimd", "sve", "bf16"};
     size_t n = 0;
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)
         if (has_flag(text, told[i])) n += (size_t)snprintf(line + n, sizeof line - n, "%s%s", n ? " " : "", told[i]);
@@ -90,7 +91,7 @@ static cph_status processor(doctor *d, cph_err *err)
     snprintf(line, sizeof line, "%s%s%s%s", isa, cap ? " (COLOPHON_ISA=" : "", cap ? cap : "", cap ? ")" : "");
     if (strcmp(isa, "ref") == 0)
         return find(d, "arithmetic", "kernels", CPH_FINDING_NOTE, cph_str_of(line),
-                    "the portable kernels are right and slow; a processor with AVX2 trains far faster", err);
+                    "the portable kernels are right and slow; a processor with AVX2 or NEON trains far faster", err);
     CPH_TRY(fact(d, "arithmetic", "kernels", line, err));
     return fact(d, "arithmetic", "default", "fp32: the same bits on every processor", err);
 }
