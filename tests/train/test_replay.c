@@ -492,8 +492,9 @@ static void a_damaged_checkpoint_is_named_and_the_rest_is_replayed(void **state)
 
 /* ---- refusals ---- */
 
-/* Seals the model anew with one text of its identity changed. */
-static void reseal(const char *dir, const char *object, const char *key, const char *value)
+/* Seals the model anew with one text of its identity changed; `published`: as a copy that tells no more
+ * of its run than the toolkit. */
+static void reseal(const char *dir, bool published, const char *object, const char *key, const char *value)
 {
     cph_manifest *m;
     cph_arena a;
@@ -503,8 +504,12 @@ static void reseal(const char *dir, const char *object, const char *key, const c
     must(cph_manifest_open(&m, dir, err));
     must(cph_json_copy(&identity, &a, cph_manifest_identity(m), NULL, err));
     cph_json *in = object ? (cph_json *)(uintptr_t)cph_json_get(identity, object) : identity;
-    must(cph_json_set_str(in, &a, key, cph_str_of(value), err));
+    if (key) must(cph_json_set_str(in, &a, key, cph_str_of(value), err));
     must(cph_run_new(&run, &a, 0, err));
+    if (published) {
+        must(cph_json_new(&run, &a, CPH_JSON_OBJECT, err));
+        must(cph_json_set_str(run, &a, "toolkit", CPH_STR("colophon"), err));
+    }
     static const char *const private_files[] = {CPH_SEEN_LEAVES, NULL};
     cph_seal seal = {.kind = "model", .identity = identity, .run = run, .content_root = true,
                      .private_files = private_files};
@@ -539,7 +544,7 @@ static void other_bits_are_refused_and_not_called_fraud(void **state)
         o.steps = 2;
         o.warmup = 0;
         trained(&o);
-        reseal(o.out, cases[i].object, cases[i].key, cases[i].value);
+        reseal(o.out, false, cases[i].object, cases[i].key, cases[i].value);
         cph_arena_init(&a, 0);
         cph_status s = audit(&o, 1, 1, &a, &r, &err);
         if (s != cases[i].status || !strstr(err.what, cases[i].words))
@@ -547,6 +552,26 @@ static void other_bits_are_refused_and_not_called_fraud(void **state)
         cph_arena_release(&a);
         forget(&o);
     }
+}
+
+static void a_published_copy_without_its_leaves_is_replayed(void **state)
+{
+    (void)state;
+    cph_train_opts o = run_opts("public", "tokens");
+    char dir[CPH_PATH_MAX], run[CPH_PATH_MAX], leaves[CPH_PATH_MAX];
+    o.steps = 15;
+    o.save_every = o.keep_every = 5;
+    trained(&o);
+    snprintf(run, sizeof run, "%s.run", o.out);
+    for (uint32_t step = 0; step <= o.steps; step += 5) {
+        if (step) must(cph_checkpoint_path(run, step, dir, err));
+        else snprintf(dir, sizeof dir, "%s", o.out);
+        reseal(dir, true, NULL, NULL, NULL);
+        must(cph_path_join(leaves, dir, CPH_SEEN_LEAVES, err));
+        must(cph_remove_tree(leaves, err));
+    }
+    holds(&o, 3, 0);
+    forget(&o);
 }
 
 static void another_or_a_damaged_token_set_is_refused(void **state)
@@ -626,6 +651,7 @@ int main(void)
         cmocka_unit_test(a_model_that_is_not_the_last_checkpoint_is_found),
         cmocka_unit_test(a_damaged_checkpoint_is_named_and_the_rest_is_replayed),
         cmocka_unit_test(other_bits_are_refused_and_not_called_fraud),
+        cmocka_unit_test(a_published_copy_without_its_leaves_is_replayed),
         cmocka_unit_test(another_or_a_damaged_token_set_is_refused),
         cmocka_unit_test(memory_that_runs_out_during_a_replay_is_a_sentence),
     };
