@@ -42,8 +42,9 @@ typedef struct pass {
     bool real_c;             /* fp32 whatever the operands */
 } pass;
 static const pass PASSES[] = {
-    {"forward", false, false, true, false}, {"dx", false, true, true, false},      {"dw", true, false, false, true},
-    {"head", false, true, true, true},      {"head-dx", false, false, true, false}, {"head-dw", true, false, false, true},
+    {"forward", false, false, true, false}, {"dx", false, true, true, false},
+    {"dw", true, false, false, true},       {"head", false, true, true, true},
+    {"head-dx", false, false, true, false}, {"head-dw", true, false, false, true},
 };
 #define N_PASSES (sizeof PASSES / sizeof *PASSES)
 
