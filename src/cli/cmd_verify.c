@@ -30,8 +30,8 @@ static cph_status say_damage(const cph_verify_report *r, const char *path, cph_e
     cph_fail(err, CPH_NO, "%.*s: %.*s: %.*s", CPH_FMT(a->path), CPH_FMT(first->subject),
              CPH_FMT(first->what));
     if (r->replay && (r->replay->n_differ || r->replay->model_differs))
-        cph_hint(err, "other steps were done than those that the seals name, or what they gave was changed; all that "
-                      "differs: colophon verify --list --replay %u --seed %llu %s",
+        cph_hint(err, "other steps were done than those that the seals name, or what they gave was changed; "
+                      "all that differs: colophon verify --list --replay %u --seed %llu %s",
                  r->replay->n_drawn, (unsigned long long)r->replay->seed, path);
     else if (r->n_damaged > 1)
         cph_hint(err, "%llu things differ in all: colophon verify --list %s",
@@ -95,12 +95,13 @@ static const cli_opt opts[] = {
      "look for parents below this directory, too. They are found by digest; the places that the run "
      "recorded and the neighbours of ARTEFACT are looked at anyway"},
     {"replay", CLI_U64, CLI_RUN, "N", NULL,
-     "of a model: run N of the segments between its checkpoints again, drawn at random, and compare the bytes"},
+     "of a model: run N of the segments between its checkpoints again, drawn at random, and compare "
+     "the bytes"},
     {"run", CLI_STR, CLI_RUN, "DIR", NULL, "with --replay: where the checkpoints lie; MODEL.run when left out"},
     {"tokens", CLI_STR, CLI_RUN, "DIR", NULL,
      "with --replay: the token set; found by its digest, as every parent is, when left out"},
     {"seed", CLI_U64, CLI_RUN, "N", NULL,
-     "with --replay: draws the same segments again; a new seed is drawn, and printed, when left out"},
+     "with --replay: draws the same segments again; drawn anew, and printed, when left out"},
     {0}};
 
 const cli_command cmd_verify = {
@@ -116,13 +117,15 @@ const cli_command cmd_verify = {
              "snapshot.\n\n"
              "What cannot be checked here is marked: a parent that is not reachable, a private file that a "
              "published copy does without. Exit 1 when something differs.\n\n"
-             "Roots and proofs bind a list of works to a manifest. --replay binds it to the weights: from the token set and "
-             "the earlier of two neighbouring checkpoints (step 0: from the seed or the base model) the steps between them "
-             "are done again, and must give the later one, byte for byte. Every checkpoint that was kept is looked at: as "
-             "sealed, following the one before it, fed in the token set's order; the last one must be the model. With N of "
-             "M segments one false segment escapes with probability 1 - N/M, which is printed. A run that is to be audited "
-             "wants `train --keep-every`: where checkpoints were removed, segments are long. A model of other numerics or "
-             "another arithmetic than this build and processor have is refused (exit 5), not reported as fraud.",
+             "Roots and proofs bind a list of works to a manifest. --replay binds it to the weights: "
+             "from the token set and the earlier of two neighbouring checkpoints (step 0: from the seed "
+             "or the base model) the steps between them are done again, and must give the later one, "
+             "byte for byte. Every checkpoint that was kept is looked at: as sealed, following the one "
+             "before it, fed in the token set's order; the last one must be the model. With N of M "
+             "segments one false segment escapes with probability 1 - N/M, which is printed. A run that "
+             "is to be audited wants `train --keep-every`: where checkpoints were removed, segments are "
+             "long. A model of other numerics or another arithmetic than this build and processor have "
+             "is refused (exit 5), not reported as fraud.",
     .examples = "colophon verify demo/model\n"
                 "colophon verify demo/model --list  # all that differs\n"
                 "colophon verify published/model --parents /archive/corpora\n"

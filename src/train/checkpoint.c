@@ -62,6 +62,32 @@ cph_digest cph_state_digest(const cph_trainer *t)
     return cph_sha256_end(&s.h);
 }
 
+static cph_status add_passed(void *ctx, const float *values, size_t n, cph_err *err)
+{
+    (void)err;
+    cph_sha256_add(ctx, values, n * sizeof *values);
+    return CPH_OK;
+}
+
+cph_status cph_state_digest_all(const cph_trainer *t, cph_digest *out, cph_err *err)
+{
+    const float *weights = cph_model_weights(t->model);
+    size_t next = 0, n = cph_optimizer_n_states(t->optimizer);
+    cph_sha256 h;
+    const cph_pass hash = {add_passed, &h};
+    if (!cph_rank_writes(t)) return cph_ranks_answer(t, err);
+    cph_sha256_init(&h);
+    for (size_t i = 0; i < cph_model_n_params(t->model); i++) {
+        const cph_param *p = cph_model_param(t->model, i);
+        cph_sha256_add(&h, p->name, strlen(p->name) + 1);
+        cph_sha256_add(&h, weights + p->offset, p->n * sizeof *weights);
+        for (; next < n && cph_optimizer_state(t->optimizer, next).param == p; next++)
+            CPH_TRY(cph_ranks_pass(t, next, &hash, err));
+    }
+    *out = cph_sha256_end(&h);
+    return cph_ranks_passed(t, err);
+}
+
 /* What the run is, as one number: catches what same_run does not name. */
 static cph_status run_digest(const cph_trainer *t, cph_digest *out, cph_err *err)
 {
@@ -80,27 +106,44 @@ static cph_status run_digest(const cph_trainer *t, cph_digest *out, cph_err *err
 
 /* ---- writing ---- */
 
-static cph_status name_tensor(cph_arena *a, cph_st_tensor *t, const cph_state *state, cph_err *err)
+static cph_status write_passed(void *ctx, const float *values, size_t n, cph_err *err)
 {
-    *t = (cph_st_tensor){.type = CPH_ST_F32, .n_dims = state->n_dims, .data = (const uint8_t *)state->here};
+    return cph_out_write(ctx, values, n * sizeof *values, err);
+}
+
+/* A state is known by its number; its parts come from all ranks. */
+static cph_status write_state_data(void *ctx, const cph_st_tensor *tensor, cph_out *file, cph_err *err)
+{
+    const cph_pass to = {write_passed, file};
+    return cph_ranks_pass(ctx, *(const size_t *)(const void *)tensor->data, &to, err);
+}
+
+static cph_status name_tensor(cph_arena *a, cph_st_tensor *t, const cph_state *state, const size_t *number,
+                              cph_err *err)
+{
+    *t = (cph_st_tensor){.type = CPH_ST_F32, .n_dims = state->n_dims, .data = (const uint8_t *)number};
     for (unsigned d = 0; d < state->n_dims; d++) t->dims[d] = state->dims[d];
     return cph_arena_printf(a, &t->name, err, "%s.%s", state->prefix, state->param->name);
 }
 
-static cph_status write_optimizer(const cph_trainer *t, const char *dir, cph_err *err)
+static cph_status write_optimizer(cph_trainer *t, const char *dir, cph_err *err)
 {
     size_t n = cph_optimizer_n_states(t->optimizer);
     char path[CPH_PATH_MAX];
-    void *tensors;
+    void *tensors, *mem;
     cph_arena a;
     cph_arena_init(&a, (size_t)64 << 20);
     cph_status s = cph_path_join(path, dir, OPTIMIZER_NAME, err);
     if (s == CPH_OK) s = cph_arena_alloc(&a, &tensors, n * sizeof(cph_st_tensor), err);
+    if (s == CPH_OK) s = cph_arena_alloc(&a, &mem, n * sizeof(size_t), err);
     for (size_t i = 0; s == CPH_OK && i < n; i++) {
+        size_t *number = (size_t *)mem + i;
         cph_state state = cph_optimizer_state(t->optimizer, i);
-        s = name_tensor(&a, (cph_st_tensor *)tensors + i, &state, err);
+        *number = i;
+        s = name_tensor(&a, (cph_st_tensor *)tensors + i, &state, number, err);
     }
-    if (s == CPH_OK) s = cph_safetensors_write(path, tensors, n, err);
+    if (s == CPH_OK) s = cph_safetensors_write_from(path, tensors, n, write_state_data, t, err);
+    if (s == CPH_OK) s = cph_ranks_passed(t, err);
     cph_arena_release(&a);
     return s;
 }
@@ -313,20 +356,26 @@ static cph_status prune(const cph_trainer *t, cph_err *err)
     return s;
 }
 
-cph_status cph_checkpoint_save(cph_trainer *t, cph_err *err)
+static cph_status save_here(cph_trainer *t, cph_err *err)
 {
     char path[CPH_PATH_MAX];
     cph_outdir dir;
     CPH_TRY(cph_checkpoint_path(t->run_dir, t->at.step, path, err));
-    if (t->segment_first == t->at.step) return CPH_OK; /* nothing was done since the last one */
     CPH_TRY(cph_outdir_begin(&dir, path, false, err));
     cph_status s = write_all(t, dir.path, err);
     if (s == CPH_OK) s = cph_outdir_commit(&dir, err);
     cph_outdir_abort(&dir);
-    CPH_TRY(s);
+    return s;
+}
+
+cph_status cph_checkpoint_save(cph_trainer *t, cph_err *err)
+{
+    if (t->segment_first == t->at.step) return CPH_OK; /* nothing was done since the last one */
+    if (cph_rank_writes(t)) CPH_TRY(save_here(t, err));
+    else CPH_TRY(cph_ranks_answer(t, err));
     t->segment_first = t->at.step;
-    t->segment_before = cph_state_digest(t);
-    return prune(t, err);
+    CPH_TRY(cph_state_digest_all(t, &t->segment_before, err));
+    return cph_rank_writes(t) ? prune(t, err) : CPH_OK;
 }
 
 /* ---- reading ---- */
@@ -363,7 +412,8 @@ static bool get_state(const cph_json *v, cph_progress_state *at)
     return get_u32(v, "step", &at->step) && cph_json_u64(cph_json_get(v, "tokens"), &at->tokens) &&
            get_u32(cursor, "epoch", &at->cursor.epoch) &&
            cph_json_u64(cph_json_get(cursor, "index"), &at->cursor.index) &&
-           get_u32(cursor, "offset", &at->cursor.offset) && get_u32(cursor, "row", &at->cursor.row) && get_order(cph_json_get(v, "order"), &at->order) &&
+           get_u32(cursor, "offset", &at->cursor.offset) && get_u32(cursor, "row", &at->cursor.row) &&
+           get_order(cph_json_get(v, "order"), &at->order) &&
            cph_json_double(cph_json_get(v, "loss"), &at->loss) &&
            cph_json_double(cph_json_get(v, "held_out_loss"), &at->held_out_loss);
 }
@@ -397,7 +447,8 @@ static cph_status read_state(cph_trainer *t, const char *dir, cph_err *err)
         cph_fail(err, CPH_USAGE, "%s: was made by another configuration", dir);
         s = cph_hint(err, "another run wants another --out");
     }
-    if (s == CPH_OK && (at.cursor.index >= cph_order_n_docs(t->order) || at.cursor.row >= CPH_ORDER_BLOCK || at.step == 0))
+    if (s == CPH_OK && (at.cursor.index >= cph_order_n_docs(t->order) ||
+                        at.cursor.row >= CPH_ORDER_BLOCK || at.step == 0))
         s = cph_fail(err, CPH_DATA, "%s: its cursor lies outside the token set", dir);
     if (s == CPH_OK) t->at = at;
     return s;
@@ -420,7 +471,8 @@ cph_status cph_checkpoint_read(const char *dir, cph_progress_state *at, cph_segm
     CPH_TRY(cph_path_join(path, dir, SEGMENT_NAME, err));
     cph_arena_init(&a, STATE_MAX * 16);
     cph_status s = cph_json_read(&v, &a, path, STATE_MAX, err);
-    if (s == CPH_OK && !get_segment(v, segment)) s = cph_fail(err, CPH_DATA, "%s: is no segment of a run", path);
+    if (s == CPH_OK && !get_segment(v, segment))
+        s = cph_fail(err, CPH_DATA, "%s: is no segment of a run", path);
     cph_arena_release(&a);
     return s;
 }
@@ -432,7 +484,11 @@ static cph_status read_tensor(const cph_safetensors *f, const cph_state *state, 
     const cph_st_tensor *tensor = cph_safetensors_find(f, cph_str_of(name));
     if (!tensor || tensor->type != CPH_ST_F32 || tensor->n != state->n)
         return cph_fail(err, CPH_DATA, "%s: %s is absent or of another size", path, name);
-    return cph_st_read_f32(tensor, state->here, err);
+    cph_st_tensor here = *tensor; /* what of it this rank holds */
+    here.data += state->first * sizeof(float);
+    here.n = state->n_here;
+    here.n_bytes = state->n_here * sizeof(float);
+    return cph_st_read_f32(&here, state->here, err);
 }
 
 static cph_status read_optimizer(const cph_trainer *t, const char *dir, cph_err *err)
@@ -482,8 +538,7 @@ static cph_status read_all(cph_trainer *t, const char *dir, cph_err *err)
     cph_buf_cut(&t->log, 0);
     CPH_TRY(cph_file_read(path, 0, &t->log, err));
     t->segment_first = t->at.step;
-    t->segment_before = cph_state_digest(t);
-    return CPH_OK;
+    return cph_state_digest_all(t, &t->segment_before, err);
 }
 
 static cph_status first_damage(void *ctx, cph_str path, const char *what, cph_err *err)
@@ -526,14 +581,26 @@ static cph_status newest_whole(cph_trainer *t, const step_list *l, char path[CPH
     return CPH_OK;
 }
 
-cph_status cph_checkpoint_resume(cph_trainer *t, cph_err *err)
+/* Its step, or 0 when there is none. */
+static cph_status find_newest(cph_trainer *t, uint32_t *step, cph_err *err)
 {
     step_list l = {.dir = t->run_dir, .clean = true};
     char path[CPH_PATH_MAX];
     size_t found = 0;
     cph_status s = cph_list(t->run_dir, note_step, &l, err);
     if (s == CPH_OK) s = newest_whole(t, &l, path, &found, err);
-    if (s == CPH_OK && found < l.n) s = read_all(t, path, err);
+    if (s == CPH_OK && found < l.n) *step = l.at[found];
     cph_free(l.at);
     return s;
+}
+
+cph_status cph_checkpoint_resume(cph_trainer *t, cph_err *err)
+{
+    char path[CPH_PATH_MAX];
+    uint32_t step = 0;
+    if (cph_rank_writes(t)) CPH_TRY(find_newest(t, &step, err));
+    CPH_TRY(cph_comm_share(t->o.comm, 0, &step, sizeof step, err));
+    if (!step) return CPH_OK;
+    CPH_TRY(cph_checkpoint_path(t->run_dir, step, path, err));
+    return read_all(t, path, err);
 }

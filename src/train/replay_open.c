@@ -72,7 +72,7 @@ static cph_status read_options(cph_replay *r, cph_err *err)
     const cph_json *identity = cph_manifest_identity(r->model);
     cph_train_opts *o = &r->t.o;
     cph_parent base;
-    uint64_t steps;
+    uint64_t steps, slots;
     CPH_TRY(need_base(r, err));
     cph_train_opts_init(o);
     o->tokens = o->tokenizer = r->o->tokens; /* a tokenizer is not asked: ids are in the token set */
@@ -82,6 +82,9 @@ static cph_status read_options(cph_replay *r, cph_err *err)
     if (!cph_str_u64(cph_json_get_str(identity, "seed"), &o->seed) ||
         !cph_manifest_count(r->model, "steps", &steps) || steps == 0 || steps > o->steps)
         return cph_fail(err, CPH_DATA, "%s: its manifest has no seed, or no number of steps", r->o->model);
+    if (!cph_json_u64(cph_json_get(identity, "slots"), &slots) || slots > CPH_MAX_SLOTS)
+        return cph_fail(err, CPH_DATA, "%s: its manifest does not say how many slots a step has", r->o->model);
+    o->slots = (uint32_t)slots;
     r->last = (uint32_t)steps;
     cph_status s = cph_train_opts_check(o, err);
     return s == CPH_OK ? s : cph_err_prefix(err, "%s", r->o->model);
@@ -169,7 +172,8 @@ static cph_status same_config(const cph_replay *r, cph_err *err)
 
 /* ---- the sealed identity and the remade one ---- */
 
-static const char *const result_keys[] = {"counts", "roots", NULL}; /* what a run arrives at, not what it is */
+/* What a run arrives at, not what it is. */
+static const char *const result_keys[] = {"counts", "roots", NULL};
 
 static cph_status claim_text(const cph_json *identity, cph_arena *a, cph_buf *b, cph_err *err)
 {
@@ -270,7 +274,8 @@ static cph_status find_run(cph_replay *r, cph_err *err)
         return cph_fail(err, CPH_USAGE, "%.200s...: the path is too long", r->o->model);
     if (cph_file_kind_of(r->run) == CPH_FILE_DIR) return CPH_OK;
     cph_fail(err, CPH_USAGE, "%s: no run is there, and a replay starts from its checkpoints", r->run);
-    return cph_hint(err, "--run names the directory of step-... directories; training keeps them with --keep-every");
+    return cph_hint(err, "--run names the directory of step-... directories; training keeps them with "
+                         "--keep-every");
 }
 
 static cph_status list_checkpoints(cph_replay *r, cph_err *err)
@@ -279,8 +284,8 @@ static cph_status list_checkpoints(cph_replay *r, cph_err *err)
     CPH_TRY(cph_checkpoint_list(r->run, &r->steps, &r->n_steps, err));
     while (r->n_steps && r->steps[r->n_steps - 1] > r->last) r->n_steps--;
     if (r->n_steps && r->steps[r->n_steps - 1] == r->last) return CPH_OK;
-    return cph_fail(err, CPH_NO, "%s: has no checkpoint of step %u, from which %s was sealed", r->run, r->last,
-                    r->o->model);
+    return cph_fail(err, CPH_NO, "%s: has no checkpoint of step %u, from which %s was sealed", r->run,
+                    r->last, r->o->model);
 }
 
 /* ---- the whole ---- */

@@ -121,7 +121,8 @@ static bool same_cursor(const cph_cursor *a, const cph_cursor *b)
     return a->epoch == b->epoch && a->index == b->index && a->offset == b->offset && a->row == b->row;
 }
 
-static bool has_tree(const cph_manifest *m, const char *root, const char *size, const cph_digest *is, uint64_t n)
+static bool has_tree(const cph_manifest *m, const char *root, const char *size, const cph_digest *is,
+                     uint64_t n)
 {
     cph_digest sealed;
     uint64_t sealed_n;

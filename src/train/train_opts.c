@@ -9,13 +9,14 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 void cph_train_opts_init(cph_train_opts *o)
 {
     *o = (cph_train_opts){.n_layer = 12, .n_embd = 768, .n_head = 12, .n_positions = 1024,
-                          .batch = 8, .accumulate = 1, .schedule = "cosine", .lr = 6e-4, .warmup = -1,
+                          .batch = 8, .accumulate = 1, .slots = 1, .schedule = "cosine", .lr = 6e-4, .warmup = -1,
                           .min_lr_ratio = 0.1, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1,
-                          .clip = 1, .seed = 42, .steps = 1000, .save_every = 500, .keep_last = 2};
+                          .clip = 1, .seed = 42, .dtype = "auto", .steps = 1000, .save_every = 500, .keep_last = 2};
 }
 
 /* ---- checks ---- */
@@ -39,16 +40,42 @@ static cph_status check_shape(const cph_train_opts *o, cph_err *err)
     return CPH_OK;
 }
 
+cph_status cph_train_arith(const cph_train_opts *o, cph_arith *out, cph_err *err)
+{
+    cph_arith a = cph_arith_default(NULL);
+    const char *dtype = o->dtype ? o->dtype : "auto";
+    bool fp32 = strcmp(dtype, "fp32") == 0, bf16 = strcmp(dtype, "bf16") == 0;
+    if (!fp32 && !bf16 && strcmp(dtype, "auto") != 0)
+        return cph_fail(err, CPH_USAGE, "dtype is '%s'; it must be auto, fp32 or bf16", dtype);
+    if (fp32) a = CPH_ARITH_FP32;
+    if (bf16 && a == CPH_ARITH_FP32) a = CPH_ARITH_BF16_FMA;
+    if (o->arith && !cph_arith_parse(o->arith, &a))
+        return cph_fail(err, CPH_USAGE, "arith is '%s'; it must be fp32, bf16-fma or bf16-dot", o->arith);
+    if ((fp32 && a != CPH_ARITH_FP32) || (bf16 && a == CPH_ARITH_FP32))
+        return cph_fail(err, CPH_USAGE, "dtype %s and arith %s contradict each other", dtype, cph_arith_text(a));
+    *out = a;
+    return CPH_OK;
+}
+
 cph_status cph_train_opts_check(const cph_train_opts *o, cph_err *err)
 {
     cph_schedule_kind kind;
+    cph_arith arith;
     if (!o->tokens || !o->tokenizer || !o->out)
         return cph_fail(err, CPH_USAGE, "a training run needs a token set, a tokenizer and an output");
     CPH_TRY(check_shape(o, err));
+    CPH_TRY(cph_train_arith(o, &arith, err));
     CPH_TRY(in_range("steps", o->steps, 1, UINT32_MAX - 1.0, err));
     CPH_TRY(in_range("batch", o->batch, 1, 65536, err));
     CPH_TRY(in_range("accumulate", o->accumulate, 1, 65536, err));
     CPH_TRY(in_range("batch times accumulate", (double)o->batch * o->accumulate, 1, 1 << 24, err));
+    CPH_TRY(in_range("slots", o->slots, 1, CPH_MAX_SLOTS, err));
+    if (o->slots & (o->slots - 1))
+        return cph_fail(err, CPH_USAGE, "slots is %u; it must be a power of two", o->slots);
+    if (o->slots > o->accumulate) {
+        cph_fail(err, CPH_USAGE, "%u micro-batches of a step cannot fill %u slots", o->accumulate, o->slots);
+        return cph_hint(err, "--accumulate %u or more", o->slots);
+    }
     CPH_TRY(in_range("lr", o->lr, 0, 1e3, err));
     CPH_TRY(in_range("beta1", o->beta1, 0, 0.999999, err));
     CPH_TRY(in_range("beta2", o->beta2, 0, 0.999999, err));
@@ -187,7 +214,8 @@ cph_status cph_train_opts_read(cph_train_opts *o, const cph_json *sealed, cph_ar
         const cph_json *v = cph_json_get(sealed, options[i].name);
         bool ok;
         if (o->from && options[i].shape) continue;
-        if (!v) return cph_fail(err, CPH_DATA, "%s: the option %s is not sealed in it", where, options[i].name);
+        if (!v)
+            return cph_fail(err, CPH_DATA, "%s: the option %s is not sealed in it", where, options[i].name);
         CPH_TRY(take(o, &options[i], v->str, a, &ok, err));
         if (!ok)
             return cph_fail(err, CPH_DATA, "%s: the option %s cannot be %.*s here", where, options[i].name,
@@ -233,7 +261,7 @@ cph_status cph_train_identity(const cph_trainer *t, cph_arena *a, cph_json **out
         CPH_TRY(cph_identity_inherit(identity, a, tokens, inherited[i], err));
     CPH_TRY(cph_identity_text(identity, a, "seed", cph_str_of(seed), err));
     CPH_TRY(set_arith(t, a, identity, err));
-    CPH_TRY(cph_identity_slots(identity, a, 1, err));
+    CPH_TRY(cph_identity_slots(identity, a, t->o.slots, err));
     CPH_TRY(cph_identity_version(identity, a, "numerics", CPH_STR(CPH_NUMERICS), err));
     *out = identity;
     return CPH_OK;
@@ -274,6 +302,13 @@ static cph_status same_parents(const cph_json *then, const cph_json *now, const 
     return CPH_OK;
 }
 
+static cph_status same_slots(const cph_json *then, const cph_json *now, const char *where, cph_err *err)
+{
+    const cph_json *was = cph_json_get(then, "slots"), *is = cph_json_get(now, "slots");
+    cph_str a = was ? was->str : CPH_STR("none");
+    return is && cph_str_eq(a, is->str) ? CPH_OK : differs(where, "slots", a, is ? is->str : CPH_STR("none"), err);
+}
+
 cph_status cph_train_same_run(const cph_trainer *t, const cph_manifest *earlier, const char *where,
                               cph_err *err)
 {
@@ -288,8 +323,11 @@ cph_status cph_train_same_run(const cph_trainer *t, const cph_manifest *earlier,
         s = same_members(cph_json_get(then, "options"), cph_json_get(now, "options"), where, err);
     if (s == CPH_OK)
         s = same_members(cph_json_get(then, "versions"), cph_json_get(now, "versions"), where, err);
+    if (s == CPH_OK && !cph_str_eq(cph_json_get_str(then, "arith"), cph_json_get_str(now, "arith")))
+        s = differs(where, "arith", cph_json_get_str(then, "arith"), cph_json_get_str(now, "arith"), err);
     if (s == CPH_OK && !cph_str_eq(cph_json_get_str(then, "seed"), cph_json_get_str(now, "seed")))
         s = differs(where, "seed", cph_json_get_str(then, "seed"), cph_json_get_str(now, "seed"), err);
+    if (s == CPH_OK) s = same_slots(then, now, where, err);
     if (s == CPH_OK)
         s = same_parents(cph_json_get(then, "parents"), cph_json_get(now, "parents"), where, err);
     cph_arena_release(&a);

@@ -9,8 +9,8 @@
 
 /* ---- what it needs ---- */
 
-static cph_status find_parent(cph_verifier *v, const char *role, const char **path, char external[CPH_PATH_MAX],
-                              cph_err *err)
+static cph_status find_parent(cph_verifier *v, const char *role, const char **path,
+                              char external[CPH_PATH_MAX], cph_err *err)
 {
     const cph_kin_place *model = &v->places[0];
     for (size_t i = 0; i < cph_manifest_n_parents(model->manifest); i++) {
@@ -56,8 +56,8 @@ static cph_status say_chain(cph_verifier *v, const cph_replay_report *r, cph_err
 {
     if (r->n_gaps)
         CPH_TRY(cph_verify_say(v, CPH_ABSENT, "checkpoints", err,
-                               "inside %u of %u segments the run removed some: these are long, and only what is "
-                               "kept can be told from a false one (train with --keep-every)",
+                               "inside %u of %u segments the run removed some: these are long (a run that is to "
+                               "be audited wants train --keep-every)",
                                r->n_gaps, r->n_segments));
     if (r->n_differ) return CPH_OK;
     return cph_verify_say(v, CPH_VERIFIED, "checkpoints", err,
@@ -69,7 +69,8 @@ static cph_status say_all(cph_verifier *v, const cph_replay_report *r, cph_err *
 {
     for (uint32_t i = 0; i < r->n_segments; i++) CPH_TRY(say_segment(v, &r->segments[i], err));
     CPH_TRY(say_chain(v, r, err));
-    if (r->model_differs) return cph_verify_say(v, CPH_DAMAGED, "last checkpoint", err, "%.*s", CPH_FMT(r->model_what));
+    if (r->model_differs)
+        return cph_verify_say(v, CPH_DAMAGED, "last checkpoint", err, "%.*s", CPH_FMT(r->model_what));
     return cph_verify_say(v, CPH_VERIFIED, "last checkpoint", err, "of step %u: the model, byte for byte",
                           r->segments[r->n_segments - 1].last_step);
 }

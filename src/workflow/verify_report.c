@@ -51,12 +51,15 @@ static double missed(const cph_replay_report *r)
 
 static cph_status replay_text(cph_buf *b, const cph_replay_report *r, cph_err *err)
 {
-    CPH_TRY(cph_buf_printf(b, err, "\nreplay: %u of %u segments, drawn by seed %llu; one false segment would have "
-                                   "escaped with probability 1 - %u/%u = %.4g\n",
+    CPH_TRY(cph_buf_printf(b, err,
+                           "\nreplay: %u of %u segments, drawn by seed %llu; one false segment would have "
+                           "escaped with probability 1 - %u/%u = %.4g\n",
                            r->n_drawn, r->n_segments, (unsigned long long)r->seed, r->n_drawn, r->n_segments,
                            missed(r)));
-    return cph_buf_z(b, "A replay binds the works that were read to the weights. A Merkle proof (colophon prove) binds "
-                        "them to the manifest alone.\n", err);
+    return cph_buf_z(b,
+                     "A replay binds the works that were read to the weights. A Merkle proof (colophon prove) "
+                     "binds them to the manifest alone.\n",
+                     err);
 }
 
 cph_status cph_verify_text(cph_buf *b, const cph_verify_report *r, bool all, cph_err *err)

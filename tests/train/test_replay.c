@@ -86,8 +86,8 @@ static void forget(const cph_train_opts *o)
     must(cph_remove_tree(path, err));
 }
 
-static cph_status audit(const cph_train_opts *o, uint32_t n, uint64_t seed, cph_arena *a, cph_replay_report *r,
-                        cph_err *err)
+static cph_status audit(const cph_train_opts *o, uint32_t n, uint64_t seed, cph_arena *a,
+                        cph_replay_report *r, cph_err *err)
 {
     cph_replay_opts q = {.model = o->out, .tokens = o->tokens, .base = o->from, .n = n, .seed = seed};
     return cph_train_replay(&q, a, r, err);
@@ -525,9 +525,10 @@ static void other_bits_are_refused_and_not_called_fraud(void **state)
         const char *object, *key, *value, *words;
         cph_status status;
     } cases[] = {
-        {"versions", "numerics", "999", "refused, not reported as fraud: it was trained with numerics 999", CPH_IO},
+        {"versions", "numerics", "999", "not reported as fraud: it was trained with numerics 999", CPH_IO},
         {NULL, "arith", "onednn-3", "refused, not reported as fraud", CPH_IO},
-        {NULL, "arith", "bf16-dot", "refused, not reported as fraud", CPH_IO}, /* no family, or no such kernels */
+        /* no family is stated, or there are no such kernels */
+        {NULL, "arith", "bf16-dot", "refused, not reported as fraud", CPH_IO},
         {NULL, "seed", "x", "no seed", CPH_DATA},
         {"options", "batch", "70000", "batch", CPH_USAGE},
         {"options", "lr", "much", "the option lr cannot be much", CPH_DATA},
