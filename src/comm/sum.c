@@ -145,10 +145,11 @@ static bool all_moved(cph_sum *s)
     return !next_packet(s, &s->mine, s->c->t->rank, s->n_groups, &p);
 }
 
-static size_t n_ready(cph_sum *s)
+static size_t n_ready(cph_sum *s, bool *quit)
 {
     pthread_mutex_lock(&s->lock);
     size_t n = s->n_ready;
+    *quit = s->quit;
     pthread_mutex_unlock(&s->lock);
     return n;
 }
@@ -156,7 +157,9 @@ static size_t n_ready(cph_sum *s)
 static cph_status sum_all(cph_sum *s, cph_err *err)
 {
     for (;;) {
-        size_t ready = n_ready(s);
+        bool quit;
+        size_t ready = n_ready(s, &quit);
+        if (quit) return cph_fail(err, CPH_STOPPED, "a sum over ranks was given up");
         bool moved = push_packets(s, ready);
         CPH_TRY(pull_packets(s, ready, &moved, err));
         if (moved) continue;

@@ -150,20 +150,41 @@ static cph_status check_names(const cph_st_tensor *sorted, size_t n, cph_err *er
     return CPH_OK;
 }
 
+static cph_status write_data(void *ctx, const cph_st_tensor *t, cph_out *file, cph_err *err)
+{
+    (void)ctx;
+    return cph_out_write(file, t->data, t->n_bytes, err);
+}
+
+typedef struct data_source {
+    cph_st_source fn;
+    void *ctx;
+} data_source;
+
 static cph_status write_all(const char *path, const cph_st_tensor *sorted, size_t n, const cph_buf *header,
-                            cph_err *err)
+                            data_source from, cph_err *err)
 {
     cph_out o;
     CPH_TRY(cph_out_open(&o, path, err));
     cph_status s = cph_out_write(&o, header->p, header->n, err);
-    for (size_t i = 0; i < n && s == CPH_OK; i++) s = cph_out_write(&o, sorted[i].data, sorted[i].n_bytes,
-                                                                    err);
+    for (size_t i = 0; i < n && s == CPH_OK; i++) {
+        uint64_t end = o.n_bytes + sorted[i].n_bytes;
+        s = from.fn(from.ctx, &sorted[i], &o, err);
+        if (s == CPH_OK && o.n_bytes != end)
+            s = cph_fail(err, CPH_BUG, "tensor %.*s: another number of bytes was written", CPH_FMT(sorted[i].name));
+    }
     if (s == CPH_OK) s = cph_out_close(&o, err);
     else cph_out_abandon(&o);
     return s;
 }
 
 cph_status cph_safetensors_write(const char *path, const cph_st_tensor *tensors, size_t n, cph_err *err)
+{
+    return cph_safetensors_write_from(path, tensors, n, write_data, NULL, err);
+}
+
+cph_status cph_safetensors_write_from(const char *path, const cph_st_tensor *tensors, size_t n,
+                                      cph_st_source source, void *ctx, cph_err *err)
 {
     char tmp[CPH_PATH_MAX];
     void *mem;
@@ -182,7 +203,7 @@ cph_status cph_safetensors_write(const char *path, const cph_st_tensor *tensors,
     qsort(sorted, n, sizeof *sorted, cmp_write_order);
     CPH_TRY_GOTO(s, check_names(sorted, n, err), fail);
     CPH_TRY_GOTO(s, header_of(&header, sorted, n, err), fail);
-    CPH_TRY_GOTO(s, write_all(tmp, sorted, n, &header, err), fail);
+    CPH_TRY_GOTO(s, write_all(tmp, sorted, n, &header, (data_source){source, ctx}, err), fail);
     if (rename(tmp, path) != 0) s = cph_fail_errno(err, "%s: rename", path);
 fail:
     if (s != CPH_OK) remove(tmp);

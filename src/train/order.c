@@ -270,7 +270,7 @@ void cph_order_leaf_bytes(uint32_t step, uint32_t slot, uint32_t row, const cph_
 typedef struct leaf_sink {
     cph_merkle tree;
     const cph_tokens *tokens;
-    uint32_t step, row;
+    uint32_t step, slot, row;
 } leaf_sink;
 
 static void add_leaf(void *ctx, const cph_piece *piece)
@@ -278,19 +278,31 @@ static void add_leaf(void *ctx, const cph_piece *piece)
     leaf_sink *k = ctx;
     uint8_t leaf[CPH_ORDER_LEAF];
     cph_token_doc d = cph_tokens_doc(k->tokens, piece->doc);
-    cph_order_leaf_bytes(k->step, 0, k->row, &d.dkey, piece, leaf);
+    cph_order_leaf_bytes(k->step, k->slot, k->row, &d.dkey, piece, leaf);
     cph_merkle_add(&k->tree, leaf, sizeof leaf);
 }
 
-cph_status cph_order_root(cph_order *o, uint32_t steps, uint32_t rows_per_step, cph_digest *root,
+uint32_t cph_order_slot_first(const cph_order_step *s, uint32_t slot)
+{
+    return (uint32_t)((uint64_t)slot * s->accumulate / s->slots);
+}
+
+static void add_step(cph_order *o, cph_cursor *c, const cph_order_step *s, leaf_sink *k)
+{
+    for (k->slot = 0; k->slot < s->slots; k->slot++) {
+        uint32_t rows = (cph_order_slot_first(s, k->slot + 1) - cph_order_slot_first(s, k->slot)) * s->batch;
+        for (k->row = 0; k->row < rows; k->row++) cph_order_row(o, c, NULL, add_leaf, k);
+    }
+}
+
+cph_status cph_order_root(cph_order *o, uint32_t steps, const cph_order_step *step, cph_digest *root,
                           uint64_t *n_leaves, cph_err *err)
 {
     if (o->opts.read_held_out) return cph_fail(err, CPH_USAGE, "the held-out part has no order of feeding");
     leaf_sink k = {.tokens = o->opts.tokens};
     cph_cursor c = {0};
     cph_merkle_init(&k.tree);
-    for (k.step = 1; k.step <= steps && k.step; k.step++)
-        for (k.row = 0; k.row < rows_per_step; k.row++) cph_order_row(o, &c, NULL, add_leaf, &k);
+    for (k.step = 1; k.step <= steps && k.step; k.step++) add_step(o, &c, step, &k);
     *root = cph_merkle_root(&k.tree);
     *n_leaves = k.tree.n;
     return CPH_OK;

@@ -27,7 +27,7 @@ cph_row cph_row_at(const cph_trainer *t, uint64_t row)
 
 typedef struct feeding {
     cph_trainer *t;
-    uint32_t row;
+    uint32_t slot, row;
 } feeding;
 
 static void fed(void *ctx, const cph_piece *piece)
@@ -36,7 +36,7 @@ static void fed(void *ctx, const cph_piece *piece)
     cph_trainer *t = f->t;
     uint8_t leaf[CPH_ORDER_LEAF];
     cph_token_doc d = cph_tokens_doc(t->tokens, piece->doc);
-    cph_order_leaf_bytes(t->at.step + 1, 0, f->row, &d.dkey, piece, leaf);
+    cph_order_leaf_bytes(t->at.step + 1, f->slot, f->row, &d.dkey, piece, leaf);
     cph_merkle_add(&t->at.order, leaf, sizeof leaf);
     cph_seen_add(t, piece);
 }
@@ -44,18 +44,24 @@ static void fed(void *ctx, const cph_piece *piece)
 /* Fills the rows of the whole step: its labels are counted before the first forward (engine, decision 7). */
 uint64_t cph_train_feed(cph_trainer *t)
 {
+    cph_order_step step = cph_order_step_of(t);
     uint64_t n_labels = 0;
-    for (uint32_t r = 0; r < cph_rows_per_step(t); r++) {
-        cph_row row = cph_row_at(t, r);
-        feeding f = {t, r};
-        n_labels += cph_order_row(t->order, &t->at.cursor, &row, fed, &f);
+    for (uint32_t slot = 0; slot < step.slots; slot++) {
+        uint32_t first = cph_order_slot_first(&step, slot) * step.batch;
+        uint32_t n = cph_order_slot_first(&step, slot + 1) * step.batch - first;
+        bool mine = slot >= t->ranks.slot_first && slot < t->ranks.slot_end;
+        for (uint32_t r = 0; r < n; r++) {
+            cph_row row = mine ? cph_row_at(t, first + r - t->ranks.micro_first * step.batch) : (cph_row){0};
+            feeding f = {t, slot, r};
+            n_labels += cph_order_row(t->order, &t->at.cursor, mine ? &row : NULL, fed, &f);
+        }
     }
     return n_labels;
 }
 
 cph_batch cph_batch_of(const cph_trainer *t, uint32_t micro, uint64_t n_labels)
 {
-    cph_row row = cph_row_at(t, (uint64_t)micro * t->o.batch);
+    cph_row row = cph_row_at(t, (uint64_t)(micro - t->ranks.micro_first) * t->o.batch);
     return (cph_batch){.ids = row.ids,
                        .labels = row.labels,
                        .segments = row.segments,
@@ -66,24 +72,19 @@ cph_batch cph_batch_of(const cph_trainer *t, uint32_t micro, uint64_t n_labels)
                        .step = t->at.step + 1};
 }
 
-static cph_status gradients(cph_trainer *t, uint64_t n_labels, double *loss, cph_err *err)
+/* In the order of micro-batches, whoever computed them. */
+static double sum_losses(const cph_trainer *t)
 {
     double sum = 0;
-    memset(t->grads, 0, cph_model_flat_len(t->model) * sizeof *t->grads);
-    for (uint32_t micro = 0; micro < t->o.accumulate; micro++) {
-        cph_batch b = cph_batch_of(t, micro, n_labels);
-        double part = 0;
-        CPH_TRY(cph_step_run(t->step, &b, t->grads, &part, err));
-        sum += part;
-    }
-    *loss = sum / (double)n_labels;
-    return CPH_OK;
+    for (uint32_t i = 0; i < t->o.accumulate; i++) sum += t->ranks.losses[i];
+    return sum;
 }
 
-static cph_status update(cph_trainer *t, cph_step_facts *f, cph_err *err)
+static cph_status update(cph_trainer *t, uint64_t n_labels, cph_step_facts *f, cph_err *err)
 {
     cph_update how = {.t = (uint64_t)t->at.step + 1, .schedule = cph_schedule_at(&t->schedule, t->at.step)};
-    (void)cph_optimizer_sums(t->optimizer, t->grads);
+    CPH_TRY(cph_ranks_exchange(t, cph_optimizer_sums(t->optimizer, t->grads), err));
+    f->loss = sum_losses(t) / (double)n_labels;
     f->norm = cph_optimizer_norm(t->optimizer);
     f->lr = cph_optimizer_rate(t->optimizer, &how);
     if (!isfinite(f->loss) || !isfinite(f->norm)) {
@@ -95,16 +96,15 @@ static cph_status update(cph_trainer *t, cph_step_facts *f, cph_err *err)
     how.grad_scale = t->o.clip > 0 ? t->o.clip / (f->norm + 1e-6) : 1; /* text-models 13.1 */
     if (how.grad_scale > 1) how.grad_scale = 1;
     cph_optimizer_step(t->optimizer, t->grads, &how);
-    cph_model_weights_changed(t->model);
-    return CPH_OK;
+    return cph_ranks_weights(t, err);
 }
 
 cph_status cph_train_step(cph_trainer *t, cph_step_facts *f, cph_err *err)
 {
     uint64_t n_labels = cph_train_feed(t);
     if (!n_labels) return cph_fail(err, CPH_DATA, "step %u: no token of it can be predicted", t->at.step + 1);
-    CPH_TRY(gradients(t, n_labels, &f->loss, err));
-    CPH_TRY(update(t, f, err));
+    CPH_TRY(cph_train_gradients(t, n_labels, err));
+    CPH_TRY(update(t, n_labels, f, err));
     t->at.loss = f->loss;
     t->at.step++;
     return CPH_OK;
@@ -116,6 +116,7 @@ static cph_status add_line(cph_trainer *t, cph_jw *w, size_t from, cph_err *err)
 {
     CPH_TRY(cph_jw_done(w, err));
     CPH_TRY(cph_buf_char(&t->log, '\n', err));
+    if (!t->log_open) return CPH_OK; /* another rank writes it */
     CPH_TRY(cph_out_write(&t->log_file, t->log.p + from, t->log.n - from, err));
     return cph_out_flush(&t->log_file, err); /* a killed run leaves its curve up to the last step */
 }
@@ -166,29 +167,50 @@ static cph_status log_evaluation(cph_trainer *t, uint64_t n_labels, cph_err *err
 
 /* ---- evaluation on the works that were kept out ---- */
 
-static uint64_t feed_held_out(cph_trainer *t, cph_cursor *c)
+/* The next batch of that part; its rows are filled where this rank computes it. */
+static uint64_t feed_held_out(cph_trainer *t, cph_cursor *c, bool mine)
 {
     uint64_t n = 0;
     for (uint32_t r = 0; r < t->o.batch; r++) {
         cph_row row = cph_row_at(t, r);
-        n += cph_order_row(t->held_out, c, &row, NULL, NULL);
+        n += cph_order_row(t->held_out, c, mine ? &row : NULL, NULL, NULL);
     }
     return n;
+}
+
+/* A batch for each rank. The losses are added in the order of batches: nobody sees who computed which. */
+static cph_status evaluate_round(cph_trainer *t, cph_cursor *c, double *sum, uint64_t *all, bool *more,
+                                 cph_err *err)
+{
+    unsigned n_ranks = cph_comm_size(t->o.comm), me = cph_comm_rank(t->o.comm);
+    uint64_t n[CPH_COMM_MAX];
+    double losses[CPH_COMM_MAX] = {0};
+    size_t from[CPH_COMM_MAX + 1] = {0};
+    for (unsigned k = 0; k < n_ranks; k++) {
+        n[k] = feed_held_out(t, c, k == me);
+        from[k + 1] = (k + 1) * sizeof *losses;
+    }
+    if (n[me]) {
+        cph_batch b = cph_batch_of(t, t->ranks.micro_first, n[me]);
+        CPH_TRY(cph_step_run(t->eval_step, &b, NULL, &losses[me], err));
+    }
+    CPH_TRY(cph_comm_gather(t->o.comm, losses, from, err));
+    for (unsigned k = 0; k < n_ranks; k++) {
+        if (n[k]) *sum += losses[k];
+        *all += n[k];
+    }
+    *more = n[n_ranks - 1] > 0;
+    return CPH_OK;
 }
 
 static cph_status evaluate(cph_trainer *t, cph_err *err)
 {
     cph_cursor c = {0};
     double sum = 0;
-    uint64_t all = 0, n;
+    uint64_t all = 0;
+    bool more = true;
     if (!t->held_out || !cph_order_n_docs(t->held_out)) return CPH_OK;
-    while ((n = feed_held_out(t, &c)) > 0) {
-        cph_batch b = cph_batch_of(t, 0, n);
-        double part = 0;
-        CPH_TRY(cph_step_run(t->eval_step, &b, NULL, &part, err));
-        sum += part;
-        all += n;
-    }
+    while (more) CPH_TRY(evaluate_round(t, &c, &sum, &all, &more, err));
     t->at.held_out_loss = sum / (double)all;
     if (t->at.best_loss < 0 || t->at.held_out_loss < t->at.best_loss) {
         t->at.best_loss = t->at.held_out_loss;
@@ -206,11 +228,12 @@ static cph_status after_step(cph_trainer *t, cph_err *err)
     bool last = t->at.step == t->o.steps;
     if (last || due(t->at.step, t->o.eval_every)) CPH_TRY(evaluate(t, err));
     if (last || due(t->at.step, t->o.save_every)) CPH_TRY(cph_checkpoint_save(t, err));
-    if (last || !cph_interrupted()) return CPH_OK;
+    if (last || !cph_ranks_stop(t)) return CPH_OK;
     CPH_TRY(cph_checkpoint_save(t, err));
     cph_log(CPH_INFO, "stopped after step %u of %u; the same command goes on from there", t->at.step,
             t->o.steps);
-    return cph_interrupt_check("training", err);
+    CPH_TRY(cph_interrupt_check("training", err));
+    return cph_fail(err, CPH_STOPPED, "training: another rank was interrupted");
 }
 
 cph_status cph_train_loop(cph_trainer *t, cph_err *err)

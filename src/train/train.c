@@ -16,6 +16,11 @@
 
 /* ---- what it will take, said before the first step ---- */
 
+static uint64_t rows_here(const cph_trainer *t)
+{
+    return (uint64_t)(t->ranks.micro_end - t->ranks.micro_first) * t->o.batch;
+}
+
 static cph_status need_of(const cph_trainer *t, uint64_t *state, uint64_t *step, cph_err *err)
 {
     cph_optimizer_opts how = cph_train_optimizer(&t->o);
@@ -26,9 +31,9 @@ static cph_status need_of(const cph_trainer *t, uint64_t *state, uint64_t *step,
     if (t->held_out)
         CPH_TRY(cph_step_need(t->model, (cph_step_shape){.B = t->o.batch, .T = t->o.seq_len}, threads, &held,
                               err));
-    *step += held + (uint64_t)cph_rows_per_step(t) * t->o.seq_len * 16;
-    CPH_TRY(cph_optimizer_need(t->model, &how, NULL, threads, state, err));
-    *state += cph_model_flat_len(t->model) * 8; /* weights, gradients */
+    *step += held + rows_here(t) * t->o.seq_len * 16;
+    CPH_TRY(cph_optimizer_need(t->model, &how, &t->ranks.shard, threads, state, err));
+    *state += cph_model_flat_len(t->model) * 8 + cph_ranks_need(t); /* weights, gradients */
     return CPH_OK;
 }
 
@@ -63,10 +68,10 @@ static cph_status say_time(cph_trainer *t, cph_err *err)
         n += cph_order_row(t->order, &c, &row, NULL, NULL);
     }
     if (!n) return CPH_OK;
-    cph_batch b = cph_batch_of(t, 0, n);
+    cph_batch b = cph_batch_of(t, t->ranks.micro_first, n);
     double began = cph_now_s();
     CPH_TRY(cph_step_run(t->step, &b, t->grads, &loss, err));
-    double s = (cph_now_s() - began) * t->o.accumulate;
+    double s = (cph_now_s() - began) * (t->ranks.micro_end - t->ranks.micro_first);
     double rate = s > 0 ? (double)n * t->o.accumulate / s : 0;
     cph_format_seconds(s * (t->o.steps - t->at.step), left);
     cph_log(CPH_INFO, "time: about %s for %u steps (%.0f tokens/s on trial), saved every %u", left,
@@ -178,6 +183,15 @@ cph_status cph_trainer_new_model(cph_trainer *t, uint32_t vocab, cph_err *err)
     return s;
 }
 
+static cph_status set_arith(cph_trainer *t, cph_err *err)
+{
+    cph_arith a;
+    CPH_TRY(cph_train_arith(&t->o, &a, err));
+    CPH_TRY(cph_model_set_arith(t->model, a, err));
+    cph_log(CPH_INFO, "arithmetic: %s, kernels of %s", cph_arith_text(a), cph_model_isa(t->model));
+    return CPH_OK;
+}
+
 static cph_status resolve(cph_trainer *t, cph_err *err)
 {
     uint32_t positions = cph_model_max_positions(t->model);
@@ -218,11 +232,13 @@ static cph_status floats(float **out, const cph_trainer *t, cph_err *err)
 cph_status cph_trainer_allocate(cph_trainer *t, cph_err *err)
 {
     cph_optimizer_opts how = cph_train_optimizer(&t->o);
-    size_t n = (size_t)cph_rows_per_step(t) * t->o.seq_len;
     void *p;
+    CPH_TRY(cph_ranks_cut(t, err));
     CPH_TRY(say_memory(t, err));
+    size_t n = (size_t)rows_here(t) * t->o.seq_len;
     CPH_TRY(floats(&t->grads, t, err));
-    CPH_TRY(cph_optimizer_open(&t->optimizer, t->model, &how, NULL, t->pool, err));
+    CPH_TRY(cph_optimizer_open(&t->optimizer, t->model, &how, &t->ranks.shard, t->pool, err));
+    CPH_TRY(cph_ranks_open(t, err));
     CPH_TRY(cph_alloc_n(&p, n, 4, err));
     t->rows.ids = p;
     CPH_TRY(cph_alloc_n(&p, n, 4, err));
@@ -254,6 +270,7 @@ void cph_trainer_release(cph_trainer *t)
 {
     if (t->log_open) cph_out_abandon(&t->log_file);
     cph_buf_release(&t->log);
+    cph_ranks_close(t);
     cph_step_close(t->eval_step);
     cph_step_close(t->step);
     cph_free(t->grads);
@@ -311,12 +328,13 @@ static cph_status look_for_result(const cph_trainer *t, cph_train_result *r, cph
 static cph_status run_steps(cph_trainer *t, cph_train_result *r, cph_err *err)
 {
     r->resumed_from = t->at.step;
-    CPH_TRY(open_log(t, err));
+    if (cph_rank_writes(t)) CPH_TRY(open_log(t, err));
     if (t->at.step) cph_log(CPH_INFO, "going on from step %u of %u", t->at.step, t->o.steps);
     if (t->at.step < t->o.steps) CPH_TRY(say_time(t, err));
     CPH_TRY(cph_train_loop(t, err));
     r->tokens_per_s = cph_tokens_per_s(t);
-    CPH_TRY(seal_result(t, &r->digest, err));
+    if (cph_rank_writes(t)) CPH_TRY(seal_result(t, &r->digest, err));
+    CPH_TRY(cph_comm_share(t->o.comm, 0, &r->digest, sizeof r->digest, err));
     r->steps = t->at.step;
     r->loss = t->at.loss;
     r->held_out_loss = t->at.held_out_loss;
@@ -327,7 +345,7 @@ static cph_status run_locked(cph_trainer *t, cph_train_result *r, cph_err *err)
 {
     say_data(t);
     CPH_TRY(cph_trainer_allocate(t, err));
-    t->segment_before = cph_state_digest(t);
+    CPH_TRY(cph_state_digest_all(t, &t->segment_before, err));
     CPH_TRY(cph_checkpoint_resume(t, err));
     return run_steps(t, r, err);
 }
@@ -341,20 +359,27 @@ static cph_status refuse_foreign_output(const cph_trainer *t, cph_err *err)
     return CPH_OK;
 }
 
-static cph_status run_in(cph_trainer *t, cph_train_result *r, cph_err *err)
+static cph_status take_place(cph_trainer *t, cph_lock *lock, cph_err *err)
 {
-    cph_lock lock;
     char path[CPH_PATH_MAX];
-    CPH_TRY(look_for_result(t, r, err));
-    if (r->was_there) return CPH_OK;
     CPH_TRY(refuse_foreign_output(t, err));
     CPH_TRY(cph_mkdirs(t->run_dir, err));
     CPH_TRY(cph_path_join(path, t->run_dir, "lock", err));
-    cph_status s = cph_lock_take(&lock, path, false, err);
+    cph_status s = cph_lock_take(lock, path, false, err);
     if (s == CPH_NO) return cph_fail(err, CPH_IO, "%s: another process is training here", t->run_dir);
-    CPH_TRY(s);
-    s = run_locked(t, r, err);
-    cph_lock_drop(&lock);
+    return s;
+}
+
+static cph_status run_in(cph_trainer *t, cph_train_result *r, cph_err *err)
+{
+    cph_lock lock;
+    bool writes = cph_rank_writes(t);
+    if (writes) CPH_TRY(look_for_result(t, r, err));
+    CPH_TRY(cph_comm_share(t->o.comm, 0, r, sizeof *r, err));
+    if (r->was_there) return CPH_OK;
+    if (writes) CPH_TRY(take_place(t, &lock, err));
+    cph_status s = run_locked(t, r, err);
+    if (writes) cph_lock_drop(&lock);
     return s;
 }
 
@@ -366,6 +391,7 @@ static cph_status open_all(cph_trainer *t, cph_err *err)
     CPH_TRY(cph_trainer_open_tokens(t, err));
     CPH_TRY(open_tokenizer(t, err));
     CPH_TRY(open_model(t, err));
+    CPH_TRY(set_arith(t, err));
     return cph_trainer_open_order(t, err);
 }
 
@@ -376,6 +402,7 @@ cph_status cph_train_run(const cph_train_opts *o, cph_train_result *result, cph_
     CPH_TRY(cph_train_opts_check(o, err));
     cph_buf_init(&t.log, LOG_MAX);
     cph_status s = open_all(&t, err);
+    if (s == CPH_OK) s = cph_ranks_agree(&t, err);
     if (s == CPH_OK) s = run_in(&t, &r, err);
     cph_trainer_release(&t);
     if (s == CPH_OK) *result = r;

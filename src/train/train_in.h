@@ -7,6 +7,7 @@
 #define CPH_TRAIN_IN_H
 
 #include <colophon/base/file.h>
+#include <colophon/comm/sum.h>
 #include <colophon/model/model.h>
 #include <colophon/provenance/proof.h>
 #include <colophon/tokenizer/tokenizer.h>
@@ -96,6 +97,23 @@ typedef struct cph_progress_state {
     uint32_t best_step;
 } cph_progress_state;
 
+/* What this rank does of each step (ranks.c, slots.c); one rank does all of it. */
+enum { CPH_MAX_SLOTS = 4096, CPH_MAX_LEVELS = 12 };
+typedef struct cph_ranks {
+    uint32_t slot_first, slot_end, micro_first, micro_end;
+    cph_shard shard;                /* what it updates */
+    float *extra[CPH_MAX_LEVELS];   /* gradients of the levels above t->grads */
+    double *losses;                 /* [accumulate] */
+    cph_sum *sum;
+    cph_span *spans;
+    double *facts; /* what is told after each step; rank k's part begins at byte from[k] */
+    size_t *from;
+    bool *is_final; /* [params] of the step under way */
+    bool is_last;   /* its last micro-batch is under way */
+    unsigned top;   /* the level of its last slot */
+    bool stop;      /* somebody asked some rank to stop */
+} cph_ranks;
+
 typedef struct cph_trainer {
     cph_train_opts o; /* resolved */
     cph_schedule schedule;
@@ -112,7 +130,8 @@ typedef struct cph_trainer {
     cph_step *step, *eval_step;
     float *grads;
     cph_optimizer *optimizer;
-    cph_row rows; /* [accumulate * batch, T] each */
+    cph_ranks ranks;
+    cph_row rows; /* of this rank's micro-batches, one after another */
     cph_seen *seen; /* a row of the document table each */
     cph_progress_state at;
     uint32_t segment_first; /* the step before the segment under way */
@@ -144,6 +163,32 @@ cph_status cph_trainer_open_order(cph_trainer *t, cph_err *err) CPH_MUST_USE; /*
 cph_status cph_trainer_allocate(cph_trainer *t, cph_err *err) CPH_MUST_USE;
 void cph_trainer_release(cph_trainer *t);
 
+/* ranks.c */
+bool cph_rank_writes(const cph_trainer *t); /* rank 0 */
+cph_order_step cph_order_step_of(const cph_trainer *t);
+/* CPH_USAGE names the first option in which a rank means another run than rank 0. */
+cph_status cph_ranks_agree(const cph_trainer *t, cph_err *err) CPH_MUST_USE;
+cph_status cph_ranks_cut(cph_trainer *t, cph_err *err) CPH_MUST_USE; /* slots and shard; nothing is allocated */
+uint64_t cph_ranks_need(const cph_trainer *t); /* bytes of open, by far the most of them */
+cph_status cph_ranks_open(cph_trainer *t, cph_err *err) CPH_MUST_USE;
+void cph_ranks_close(cph_trainer *t);
+/* Losses of all micro-batches and sums of squares of all blocks to all ranks; and whether to stop. */
+cph_status cph_ranks_exchange(cph_trainer *t, double *sums, cph_err *err) CPH_MUST_USE;
+/* The shards' weights from their owners to all, wherever shards were changed. */
+cph_status cph_ranks_weights(cph_trainer *t, cph_err *err) CPH_MUST_USE;
+bool cph_ranks_stop(const cph_trainer *t);
+/* The whole of optimizer state i, part after part, at rank 0, while the others answer until it has passed all. */
+typedef struct cph_pass {
+    cph_status (*fn)(void *ctx, const float *values, size_t n, cph_err *err);
+    void *ctx;
+} cph_pass;
+cph_status cph_ranks_pass(const cph_trainer *t, size_t i, const cph_pass *to, cph_err *err) CPH_MUST_USE;
+cph_status cph_ranks_passed(const cph_trainer *t, cph_err *err) CPH_MUST_USE;
+cph_status cph_ranks_answer(const cph_trainer *t, cph_err *err) CPH_MUST_USE;
+
+/* slots.c: the step's gradient; in this rank's shard it is the sum of all slots. */
+cph_status cph_train_gradients(cph_trainer *t, uint64_t n_labels, cph_err *err) CPH_MUST_USE;
+
 /* steps.c */
 typedef struct cph_step_facts {
     double loss, lr, norm;
@@ -153,7 +198,7 @@ uint64_t cph_train_feed(cph_trainer *t);
 /* Feeds and computes one step: t->at is after it. */
 cph_status cph_train_step(cph_trainer *t, cph_step_facts *f, cph_err *err) CPH_MUST_USE;
 uint32_t cph_rows_per_step(const cph_trainer *t);
-cph_row cph_row_at(const cph_trainer *t, uint64_t row);
+cph_row cph_row_at(const cph_trainer *t, uint64_t row); /* of this rank's */
 cph_batch cph_batch_of(const cph_trainer *t, uint32_t micro, uint64_t n_labels);
 double cph_tokens_per_s(const cph_trainer *t);
 /* Steps until the last, or a signal; evaluates, logs and saves on the way. */
@@ -193,6 +238,8 @@ typedef void (*cph_state_fn)(void *ctx, const char *name, const char *part, cons
 void cph_state_each(const cph_trainer *t, cph_state_fn each, void *ctx);
 /* SHA-256 over all of it. */
 cph_digest cph_state_digest(const cph_trainer *t);
+/* The same of all ranks together, right at rank 0 only; all ranks call it. */
+cph_status cph_state_digest_all(const cph_trainer *t, cph_digest *out, cph_err *err) CPH_MUST_USE;
 
 /* card.c, report.c, curve.c: for people; never part of identity. */
 cph_status cph_train_card(const cph_trainer *t, const cph_digest *name, const char *dir,

@@ -57,7 +57,8 @@ static bool whole(const claim *c, const char *name, uint32_t *out)
 
 typedef struct again {
     cph_trainer t;
-    uint32_t rows, steps;
+    uint32_t steps;
+    cph_order_step step;
 } again;
 
 /* EOS is not among the options: it is the tokenizer's, and stands in the model's configuration. */
@@ -78,17 +79,18 @@ static cph_status eos_of(const claim *c, int64_t *eos, cph_err *err)
 static cph_status read_claim(const claim *c, again *g, cph_order_opts *o, cph_err *err)
 {
     uint32_t batch, accumulate, T;
-    uint64_t steps;
+    uint64_t steps, slots;
     cph_str seed = cph_json_get_str(cph_manifest_identity(c->manifest), "seed");
     if (!whole(c, "batch", &batch) || !whole(c, "accumulate", &accumulate) || !whole(c, "seq-len", &T) ||
         !cph_manifest_count(c->manifest, "steps", &steps) || steps > UINT32_MAX ||
         !cph_str_u64(seed, &o->seed) ||
         !cph_str_double(cph_json_get_str(c->options, "held-out"), &o->held_out) ||
-        batch > UINT32_MAX / accumulate)
+        !cph_json_u64(cph_json_get(cph_manifest_identity(c->manifest), "slots"), &slots) || slots == 0 ||
+        slots > accumulate || batch > UINT32_MAX / accumulate)
         return cph_fail(err, CPH_DATA, "%s: its options do not say in which order it read", c->dir);
     o->T = T;
     o->tokens = g->t.tokens;
-    g->rows = batch * accumulate;
+    g->step = (cph_order_step){batch, accumulate, (uint32_t)slots};
     g->steps = (uint32_t)steps;
     return eos_of(c, &o->eos, err);
 }
@@ -102,10 +104,10 @@ static cph_status feed_again(const claim *c, again *g, const cph_order_opts *o, 
     uint64_t n;
     cph_cursor cursor = {0};
     CPH_TRY(cph_order_open(&t->order, o, err));
-    CPH_TRY(cph_order_root(t->order, g->steps, g->rows, &root, &n, err));
+    CPH_TRY(cph_order_root(t->order, g->steps, &g->step, &root, &n, err));
     CPH_TRY(check_root(c, "order", &root, n, err));
     for (t->at.step = 0; t->at.step < g->steps; t->at.step++)
-        for (uint32_t r = 0; r < g->rows; r++) cph_order_row(t->order, &cursor, NULL, note, t);
+        for (uint32_t r = 0; r < g->step.batch * g->step.accumulate; r++) cph_order_row(t->order, &cursor, NULL, note, t);
     return CPH_OK;
 }
 

@@ -197,13 +197,16 @@ static void the_order_root_is_the_tree_over_what_was_fed(void **state)
     cph_order *o = open_order(t, T, WORLD_EOS, 0, false);
     cph_digest root, again;
     uint64_t n, n_again;
-    must(cph_order_root(o, 10, 4, &root, &n, err));
-    must(cph_order_root(o, 10, 4, &again, &n_again, err));
+    const cph_order_step four = {2, 2, 1}, two = {1, 2, 1}, slots = {2, 2, 2};
+    must(cph_order_root(o, 10, &four, &root, &n, err));
+    must(cph_order_root(o, 10, &four, &again, &n_again, err));
     assert_memory_equal(&root, &again, sizeof root);
-    must(cph_order_root(o, 11, 4, &again, &n_again, err));
+    must(cph_order_root(o, 11, &four, &again, &n_again, err));
     assert_true(n_again > n && memcmp(&root, &again, sizeof root) != 0);
-    must(
-        cph_order_root(o, 20, 2, &again, &n_again, err)); /* the same rows in other steps are another order */
+    /* The same rows in other steps, or in other slots, are another order. */
+    must(cph_order_root(o, 20, &two, &again, &n_again, err));
+    assert_true(n_again == n && memcmp(&root, &again, sizeof root) != 0);
+    must(cph_order_root(o, 10, &slots, &again, &n_again, err));
     assert_true(n_again == n && memcmp(&root, &again, sizeof root) != 0);
     uint8_t leaf[CPH_ORDER_LEAF];
     cph_digest key = key_of("document", 1);

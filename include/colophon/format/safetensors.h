@@ -68,6 +68,13 @@ CPH_API cph_status cph_st_read_i64(const cph_st_tensor *t, int64_t *out, cph_err
  */
 CPH_API cph_status cph_safetensors_write(const char *path, const cph_st_tensor *tensors, size_t n,
                                          cph_err *err) CPH_MUST_USE;
+/*
+ * The same for data that are nowhere whole: `source` writes n_bytes of each tensor into the file, in the
+ * file's order. `data` is whatever the source knows the tensor by, and is not read.
+ */
+typedef cph_status (*cph_st_source)(void *ctx, const cph_st_tensor *t, cph_out *file, cph_err *err);
+CPH_API cph_status cph_safetensors_write_from(const char *path, const cph_st_tensor *tensors, size_t n,
+                                              cph_st_source source, void *ctx, cph_err *err) CPH_MUST_USE;
 
 #ifdef __cplusplus
 }

@@ -85,9 +85,16 @@ CPH_API bool cph_order_is_held_out(uint64_t seed, double held_out, const cph_dig
 #define CPH_ORDER_LEAF 57
 CPH_API void cph_order_leaf_bytes(uint32_t step, uint32_t slot, uint32_t row, const cph_digest *dkey,
                                   const cph_piece *piece, uint8_t out[CPH_ORDER_LEAF]);
-/* Recomputes root and size after `steps` steps of rows_per_step rows each. */
-CPH_API cph_status cph_order_root(cph_order *o, uint32_t steps, uint32_t rows_per_step,
-                                  cph_digest *root, uint64_t *n_leaves, cph_err *err) CPH_MUST_USE;
+/* How the rows of a step are dealt out: in feeding order to the slots, whose micro-batches follow each other. */
+typedef struct cph_order_step {
+    uint32_t batch;      /* rows of a micro-batch */
+    uint32_t accumulate; /* micro-batches of a step, at least as many as slots */
+    uint32_t slots;      /* at least 1 */
+} cph_order_step;
+CPH_API uint32_t cph_order_slot_first(const cph_order_step *s, uint32_t slot); /* its first micro-batch */
+/* Recomputes root and size after `steps` steps. */
+CPH_API cph_status cph_order_root(cph_order *o, uint32_t steps, const cph_order_step *step, cph_digest *root,
+                                  uint64_t *n_leaves, cph_err *err) CPH_MUST_USE;
 
 #ifdef __cplusplus
 }

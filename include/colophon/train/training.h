@@ -9,8 +9,11 @@
  * the newest checkpoint, or finds that the model is there already; a changed option
  * or token set is an error that names it.
  *
- * Invariant  Same token set, tokenizer, options: the same digest, at any thread count,
- *            on any processor, however often the run was stopped or killed.
+ * Invariant  Same token set, tokenizer, options: the same digest, at any thread and rank
+ *            count, on any processor, however often the run was stopped or killed.
+ * With ranks (o->comm) every rank calls it with the same options. Rank 0 alone writes and holds the lock;
+ * all return the same result. A rank that fails says so by cph_comm_end, which is the caller's.
+ *
  * Threads    One run per output at a time (a lock says so); inside it uses the pool.
  * Memory     What it needs is logged before the first step; a step allocates nothing.
  * Errors     CPH_STOPPED after SIGINT/SIGTERM, with a checkpoint; CPH_DATA for a loss that
@@ -23,6 +26,8 @@
 #include <colophon/base/hash.h>
 #include <colophon/base/pool.h>
 #include <colophon/base/str.h>
+#include <colophon/tensor/op.h>
+#include <colophon/comm/comm.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -43,6 +48,7 @@ typedef struct cph_train_opts {
     uint32_t steps;
     uint32_t batch;      /* rows of a micro-batch */
     uint32_t accumulate; /* micro-batches of a step */
+    uint32_t slots;      /* a power of two, at most accumulate: micro-batches are divided over them in order */
     uint32_t seq_len;    /* tokens of a row; 0: n_positions */
     const char *schedule; /* constant, linear, cosine */
     double lr;
@@ -53,6 +59,8 @@ typedef struct cph_train_opts {
     double clip;          /* global norm; 0: none */
     double held_out;      /* share of the works kept for evaluation */
     uint64_t seed;
+    const char *dtype; /* auto, fp32, bf16: auto takes what the processor is fastest at (cph_arith_default) */
+    const char *arith; /* fp32, bf16-fma, bf16-dot; NULL: as dtype says */
 
     /* Run */
     uint32_t eval_every;  /* steps; 0: only at the end */
@@ -60,10 +68,13 @@ typedef struct cph_train_opts {
     uint32_t keep_last;   /* checkpoints kept beside those of keep_every; at least 1 */
     uint32_t keep_every;  /* keep every checkpoint whose step it divides; 0: none */
     cph_pool *pool;       /* NULL: the caller's thread alone */
+    cph_comm *comm;       /* the ranks that run together, at most one a slot; NULL: this process alone */
     int64_t started_unix_s;
 } cph_train_opts;
 /* GPT-2 small, batch 8, cosine to a tenth, lr 6e-4, AdamW 0.9/0.95/1e-8, decay 0.1, clip 1, seed 42. */
 CPH_API void cph_train_opts_init(cph_train_opts *o);
+/* The arithmetic that dtype and arith amount to on this processor. */
+CPH_API cph_status cph_train_arith(const cph_train_opts *o, cph_arith *out, cph_err *err) CPH_MUST_USE;
 /* CPH_USAGE names the first option that cannot be. cph_train_run asks it, too. */
 CPH_API cph_status cph_train_opts_check(const cph_train_opts *o, cph_err *err) CPH_MUST_USE;
 
