@@ -35,6 +35,26 @@ static const char *const WHATS[CPH_N_OPS] = {
 #undef CPH_OP
 };
 
+static const char *const ACTS[CPH_N_ACTS] = {
+#define ACT_TEXT(NAME, name, text) text,
+    CPH_ACT_MAP(ACT_TEXT)
+#undef ACT_TEXT
+};
+
+const char *cph_act_text(cph_act act) { return ACTS[act]; }
+
+bool cph_act_parse(cph_str text, cph_act *out)
+{
+    if (cph_str_is(text, "gelu_pytorch_tanh")) text = CPH_STR("gelu_new");
+    if (cph_str_is(text, "swish")) text = CPH_STR("silu");
+    for (unsigned act = 0; act < CPH_N_ACTS; act++)
+        if (cph_str_is(text, ACTS[act])) {
+            *out = (cph_act)act;
+            return true;
+        }
+    return false;
+}
+
 const char *cph_op_name(cph_op_kind k) { return NAMES[k]; }
 const char *cph_op_what(cph_op_kind k) { return WHATS[k]; }
 

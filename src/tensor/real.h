@@ -14,12 +14,14 @@
 #define R_EXP cph_exp
 #define R_LOG cph_log_e
 #define R_TANH cph_tanh
+#define R_ERF cph_erf
 #else
 #define R_FMA fmaf
 #define R_SQRT sqrtf
 #define R_EXP cph_expf
 #define R_LOG cph_logf
 #define R_TANH cph_tanhf
+#define R_ERF cph_erff
 #endif
 
 #include <colophon/base/philox.h>

@@ -3,25 +3,8 @@
  * ref_linear.c - the reference of linear: GEMM, bias, activation, and backward.
  * The bias is added to the finished chain; gradients of weights go on from the old value.
  */
+#include "ref_act.h"
 #include "ref_gemm.h"
-
-#define GELU_K ((cph_real)0.79788456080286535588) /* sqrt(2/pi) */
-#define GELU_C ((cph_real)0.044715)
-
-/* 0.5 x (1 + tanh(k (x + c x^3))) */
-static cph_real gelu_new(cph_real x)
-{
-    cph_real u = GELU_K * R_FMA(GELU_C * (x * x), x, x), half = (cph_real)0.5 * x;
-    return R_FMA(half, R_TANH(u), half);
-}
-
-/* 0.5 (1 + t) + 0.5 x (1 - t^2) k (1 + 3 c x^2) */
-static cph_real gelu_new_slope(cph_real x)
-{
-    cph_real xx = x * x, t = R_TANH(GELU_K * R_FMA(GELU_C * xx, x, x)), half = (cph_real)0.5 * x;
-    cph_real inner = GELU_K * R_FMA((cph_real)0.134145, xx, 1);
-    return R_FMA(half * R_FMA(-t, t, 1), inner, R_FMA((cph_real)0.5, t, (cph_real)0.5));
-}
 
 static ref_matrix weight(const cph_linear *l, cph_dtype t)
 {
@@ -38,7 +21,7 @@ static void forward_one(const cph_linear *l, cph_dtype t, const ref_matrix *w, s
     if (l->b) y = y + l->b[c];
     if (l->act != CPH_ACT_NONE) {
         if (l->pre) put(l->pre, t, at, y);
-        y = gelu_new(y);
+        y = act_of(l->act, y);
     }
     put(l->y, l->real_y ? CPH_F32 : t, at, y);
 }
@@ -63,8 +46,8 @@ static void linear_bwd_rows(const cph_linear *l, cph_dtype t, size_t block)
     for (size_t r = block * CPH_ROW_BLOCK; r < end; r++)
         for (size_t c = 0; c < w; c++) {
             size_t at = r * w + c;
-            if (l->act == CPH_ACT_GELU_NEW)
-                put(l->dy, t, at, val(l->dy, t, at) * gelu_new_slope(val(l->pre, t, at)));
+            if (l->act != CPH_ACT_NONE)
+                put(l->dy, t, at, val(l->dy, t, at) * slope_of(l->act, val(l->pre, t, at)));
             if (l->db) part[c] = part[c] + val(l->dy, t, at);
         }
 }

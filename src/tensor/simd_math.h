@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * simd_math.h - exp, tanh, gelu_new and dropout factors, lane by lane the sequences of
- * math.c and ref_linear.c.
+ * simd_math.h - exp, tanh, erf and dropout factors, lane by lane the sequences of math.c and real.h.
  */
 #ifndef CPH_SIMD_MATH_H
 #define CPH_SIMD_MATH_H
@@ -36,21 +35,16 @@ ALWAYS vf v_tanh(vf x)
     return v_sel(v_lt(a, v_set(0.625f)), p, v_sign_of(large, x));
 }
 
-#define V_GELU_K v_set(0.79788456080286535588f)
-#define V_GELU_C v_set(0.044715f)
-
-ALWAYS vf v_gelu_new(vf x)
+ALWAYS vf v_erf(vf x)
 {
-    vf u = v_mul(V_GELU_K, v_fma(v_mul(V_GELU_C, v_mul(x, x)), x, x)), half = v_mul(v_set(0.5f), x);
-    return v_fma(half, v_tanh(u), half);
-}
-
-ALWAYS vf v_gelu_new_slope(vf x)
-{
-    vf xx = v_mul(x, x), t = v_tanh(v_mul(V_GELU_K, v_fma(v_mul(V_GELU_C, xx), x, x)));
-    vf half = v_mul(v_set(0.5f), x), inner = v_mul(V_GELU_K, v_fma(v_set(0.134145f), xx, v_set(1.0f)));
-    vf rise = v_mul(half, v_fnma(t, t, v_set(1.0f)));
-    return v_fma(rise, inner, v_fma(v_set(0.5f), t, v_set(0.5f)));
+    vf a = v_abs(x), xx = v_mul(x, x), gauss = v_exp(-xx), z = xx, p = v_set(0);
+    CPH_ERF_SMALL_F(V_STEP)
+    vf small = v_mul(p, x);
+    z = v_div(v_set(2), v_add(v_set(2), a));
+    p = v_set(0);
+    CPH_ERF_LARGE_F(V_STEP)
+    vf large = v_sel(v_lt(v_set(4), a), v_set(1), v_fnma(gauss, p, v_set(1)));
+    return v_sel(v_lt(a, v_set(1)), small, v_sign_of(large, x));
 }
 
 /* Factors of 4 W elements from counter `quad` on. */

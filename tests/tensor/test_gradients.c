@@ -159,8 +159,35 @@ static void linear_has_the_right_gradient(void **state)
     (void)state;
     try_linear(false, CPH_ACT_NONE);
     try_linear(true, CPH_ACT_NONE);
-    try_linear(false, CPH_ACT_GELU_NEW);
-    try_linear(true, CPH_ACT_GELU_NEW);
+    for (unsigned act = 1; act < CPH_N_ACTS; act++) try_linear(act % 2, (cph_act)act);
+}
+
+/* text-models 2.3: x, gelu, its slope, gelu_new, its slope, quick_gelu */
+static void activations_have_the_known_values(void **state)
+{
+    (void)state;
+    static const double known[][6] = {
+        {-3, -0.004049694095, -0.011945647204, -0.003637392082, -0.011584166631, -0.018071309708},
+        {-1.5, -0.100210801903, -0.127469192230, -0.100428423020, -0.127710793151, -0.108337801553},
+        {-1, -0.158655253931, -0.083315470588, -0.158808009392, -0.082964083846, -0.154204234067},
+        {-0.5, -0.154268769363, 0.132504875344, -0.154285990175, 0.132630096465, -0.149611563394},
+        {0.1, 0.053982783728, 0.579523092025, 0.053982751045, 0.579521789272, 0.054244758084},
+        {0.5, 0.345731230637, 0.867495124656, 0.345714009825, 0.867369903535, 0.350388436606},
+        {1, 0.841344746069, 1.083315470588, 0.841191990608, 1.082964083846, 0.845795765933},
+        {3, 2.995950305905, 1.011945647204, 2.996362607918, 1.011584166631, 2.981928690292},
+        {6, 5.999999994080, 1.000000035469, 5.999999999916, 1.000000000771, 5.999779646450}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const double *k = known[i];
+        assert_float_equal(act_of(CPH_ACT_GELU, k[0]), k[1], 1e-12);
+        assert_float_equal(slope_of(CPH_ACT_GELU, k[0]), k[2], 1e-12);
+        assert_float_equal(act_of(CPH_ACT_GELU_NEW, k[0]), k[3], 1e-12);
+        assert_float_equal(slope_of(CPH_ACT_GELU_NEW, k[0]), k[4], 1e-12);
+        assert_float_equal(act_of(CPH_ACT_QUICK_GELU, k[0]), k[5], 1e-12);
+    }
+    assert_true(act_of(CPH_ACT_GELU_10, 50) == 10 && slope_of(CPH_ACT_GELU_10, 50) == 0);
+    assert_float_equal(act_of(CPH_ACT_MISH, 1), 0.865098388267310, 1e-12);
+    assert_float_equal(act_of(CPH_ACT_SILU, -2), -0.238405844044235, 1e-12);
+    assert_true(act_of(CPH_ACT_MISH, 500) == 500 && act_of(CPH_ACT_RELU, -1) == 0);
 }
 
 static void try_norm(bool residual, double p)
@@ -306,7 +333,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(embed_has_the_right_gradient),     cmocka_unit_test(linear_has_the_right_gradient),
-        cmocka_unit_test(norm_has_the_right_gradient),
+        cmocka_unit_test(activations_have_the_known_values), cmocka_unit_test(norm_has_the_right_gradient),
                  cmocka_unit_test(attention_has_the_right_gradient),
         cmocka_unit_test(loss_has_the_right_gradient),      cmocka_unit_test(norm_gives_the_known_values),
         cmocka_unit_test(adamw_gives_the_known_values),

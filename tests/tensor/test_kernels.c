@@ -151,7 +151,7 @@ static void row_linear(bench *b, cph_exec *x)
     *l = (cph_linear){.x = v_in(b, nx), .w = in(b, nw), .b = pick(b, 0, 3) ? in(b, out_w) : NULL, .rows = rows,
                       .in = in_w, .out = out_w, .out_in = out_in, .real_y = pick(b, 0, 3) == 0,
                       .dx_adds = pick(b, 0, 1), .fresh_dw = pick(b, 0, 1),
-                      .act = pick(b, 0, 1) ? CPH_ACT_GELU_NEW : CPH_ACT_NONE};
+                      .act = pick(b, 0, 1) ? (cph_act)pick(b, 0, CPH_N_ACTS - 1) : CPH_ACT_NONE};
     l->y = l->real_y ? out(b, ny) : v_out(b, ny);
     if (l->act) l->pre = v_out(b, ny);
     l->dy = v_sum(b, ny);
@@ -473,6 +473,19 @@ static void math_functions_have_known_values(void **state)
     assert_float_equal(cph_logf(1e-20f), -46.05170186, 5e-6);
 }
 
+static void activations_are_found_by_their_names(void **state)
+{
+    (void)state;
+    cph_act act = CPH_ACT_NONE;
+    for (unsigned i = 0; i < CPH_N_ACTS; i++) {
+        assert_true(cph_act_parse(cph_str_of(cph_act_text((cph_act)i)), &act));
+        assert_int_equal(act, i);
+    }
+    assert_true(cph_act_parse(CPH_STR("gelu_pytorch_tanh"), &act) && act == CPH_ACT_GELU_NEW);
+    assert_true(cph_act_parse(CPH_STR("swish"), &act) && act == CPH_ACT_SILU);
+    assert_false(cph_act_parse(CPH_STR("geglu"), &act));
+}
+
 static void an_unknown_instruction_set_is_refused(void **state)
 {
     (void)state;
@@ -491,6 +504,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(math_functions_have_known_values),
+        cmocka_unit_test(activations_are_found_by_their_names),
         cmocka_unit_test(an_unknown_instruction_set_is_refused),
         cmocka_unit_test(the_reference_does_not_depend_on_threads),
         cmocka_unit_test(avx2_gives_the_bits_of_the_reference),

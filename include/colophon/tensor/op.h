@@ -19,6 +19,7 @@
 #include <stdbool.h>
 
 #include <colophon/base/pool.h>
+#include <colophon/base/str.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -47,7 +48,20 @@ typedef enum cph_op_kind {
     CPH_N_OPS
 } cph_op_kind;
 
-typedef enum cph_act { CPH_ACT_NONE, CPH_ACT_GELU_NEW } cph_act;
+/* Activations by their Hugging Face names (text-models 2.3). */
+#define CPH_ACT_MAP(X)                                                                             \
+    X(NONE, none, "linear") X(GELU, gelu, "gelu") X(GELU_NEW, gelu_new, "gelu_new")                \
+    X(GELU_FAST, gelu_fast, "gelu_fast") X(QUICK_GELU, quick_gelu, "quick_gelu")                   \
+    X(RELU, relu, "relu") X(SILU, silu, "silu") X(TANH, tanh, "tanh")                              \
+    X(SIGMOID, sigmoid, "sigmoid") X(GELU_10, gelu_10, "gelu_10") X(MISH, mish, "mish")
+typedef enum cph_act {
+#define CPH_ACT_ENUM(NAME, name, text) CPH_ACT_##NAME,
+    CPH_ACT_MAP(CPH_ACT_ENUM)
+#undef CPH_ACT_ENUM
+        CPH_N_ACTS
+} cph_act;
+CPH_API const char *cph_act_text(cph_act act);
+CPH_API bool cph_act_parse(cph_str text, cph_act *out); /* also gelu_pytorch_tanh, swish */
 
 /* Which draws of a run: key and counter of engine 7.2. */
 typedef struct cph_draw {
