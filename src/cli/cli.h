@@ -17,6 +17,7 @@
 #include <colophon/base/file.h>
 #include <colophon/base/json.h>
 #include <colophon/base/pool.h>
+#include <colophon/comm/comm.h>
 
 typedef struct cli cli;
 
@@ -74,6 +75,11 @@ bool cli_json(const cli *c); /* --json: one JSON value on stdout instead of pros
 /* A pool with --threads workers, opened once, closed by the frame. */
 cph_status cli_pool(cli *c, cph_pool **out, cph_err *err) CPH_MUST_USE;
 unsigned cli_threads(const cli *c);
+/*
+ * Starts or joins the ranks that --ranks asks for (NULL: one), before cli_pool is called or anything is started. The
+ * frame ends them with the command's status; what other ranks than 0 print goes nowhere.
+ */
+cph_status cli_ranks(cli *c, cph_comm **out, cph_err *err) CPH_MUST_USE;
 int64_t cli_started(const cli *c); /* unix seconds at the start, for cph_run_new */
 /* Today's date (UTC) as yyyymmdd: only for the default of --as-of. */
 int32_t cli_today(const cli *c);

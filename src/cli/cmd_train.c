@@ -39,6 +39,7 @@ static cph_status fill_identity(const cli *c, cph_train_opts *o, cph_err *err)
     CPH_TRY(u32(c, "steps", &o->steps, err));
     CPH_TRY(u32(c, "batch", &o->batch, err));
     CPH_TRY(u32(c, "accumulate", &o->accumulate, err));
+    CPH_TRY(u32(c, "slots", &o->slots, err));
     CPH_TRY(u32(c, "seq-len", &o->seq_len, err));
     CPH_TRY(u32(c, "warmup", &warmup, err));
     CPH_TRY(u32(c, "warmup-offset", &o->warmup_offset, err));
@@ -53,6 +54,8 @@ static cph_status fill_identity(const cli *c, cph_train_opts *o, cph_err *err)
     o->clip = cli_double(c, "clip");
     o->held_out = cli_double(c, "held-out");
     o->seed = cli_u64(c, "seed");
+    o->dtype = cli_str(c, "dtype");
+    o->arith = cli_str(c, "arith");
     return CPH_OK;
 }
 
@@ -63,6 +66,7 @@ static cph_status fill_run(cli *c, cph_train_opts *o, cph_err *err)
     CPH_TRY(u32(c, "keep-last", &o->keep_last, err));
     CPH_TRY(u32(c, "keep-every", &o->keep_every, err));
     o->started_unix_s = cli_started(c);
+    CPH_TRY(cli_ranks(c, &o->comm, err));
     return cli_pool(c, &o->pool, err);
 }
 
@@ -121,7 +125,8 @@ static cph_status run(cli *c, cph_err *err)
     CPH_TRY(cph_train_opts_check(&o, err)); /* before the token set is built, which may take long */
     if (cli_given(c, "corpus")) CPH_TRY(cph_train_check_corpus(cli_str(c, "corpus"), err));
     CPH_TRY(fill_run(c, &o, err));
-    CPH_TRY(token_set(c, &o, err));
+    if (cph_comm_rank(o.comm) == 0) CPH_TRY(token_set(c, &o, err));
+    CPH_TRY(cph_comm_barrier(o.comm, err)); /* it is there now for all */
     CPH_TRY(cph_train_run(&o, &r, err));
     answer(c, o.out, &r);
     return CPH_OK;
@@ -143,6 +148,7 @@ static const cli_opt opts[] = {
     {"steps", CLI_U64, CLI_IDENTITY, "N", "1000", "optimizer steps"},
     {"batch", CLI_U64, CLI_IDENTITY, "N", "8", "rows of a micro-batch"},
     {"accumulate", CLI_U64, CLI_IDENTITY, "N", "1", "micro-batches of a step"},
+    {"slots", CLI_U64, CLI_IDENTITY, "N", "1", "slots over which the micro-batches of a step are divided, a power of two: as many ranks may share the work"},
     {"seq-len", CLI_U64, CLI_IDENTITY, "N", "0", "tokens of a row; 0: as many as there are positions"},
     {"schedule", CLI_CHOICE, CLI_IDENTITY, "constant|linear|cosine", "cosine", "how the learning rate goes on after the warmup"},
     {"lr", CLI_DOUBLE, CLI_IDENTITY, "RATE", "6e-4", "the learning rate at its highest"},
@@ -156,6 +162,11 @@ static const cli_opt opts[] = {
     {"clip", CLI_DOUBLE, CLI_IDENTITY, "NORM", "1", "global norm at which the gradient is clipped; 0: never"},
     {"held-out", CLI_DOUBLE, CLI_IDENTITY, "SHARE", "0", "share of the works that is not trained on but evaluated"},
     {"seed", CLI_U64, CLI_IDENTITY, "N", "42", "of weights, order of data and dropout"},
+    {"dtype", CLI_CHOICE, CLI_IDENTITY, "auto|fp32|bf16", "auto",
+     "type of activations and operands; auto: what this processor is fastest at (colophon doctor says what that is)"},
+    {"arith", CLI_CHOICE, CLI_IDENTITY, "fp32|bf16-fma|bf16-dot", NULL,
+     "how products are computed; fp32 and bf16-fma give the same bits on every processor"},
+    {"ranks", CLI_STR, CLI_RUN, "N|mpi", "1", "processes that train together, at most one a slot: N are started on this machine; mpi: whoever mpirun or srun started"},
     {"eval-every", CLI_U64, CLI_RUN, "N", "0", "steps between evaluations; 0: at the end only"},
     {"save-every", CLI_U64, CLI_RUN, "N", "500", "steps between checkpoints; 0: at the end only"},
     {"keep-last", CLI_U64, CLI_RUN, "N", "2", "checkpoints that are kept"},
@@ -170,7 +181,7 @@ const cli_command cmd_train_gpt2 = {
         "Trains a GPT-2 and seals it as a Hugging Face directory with a colophon.json. It first says how much memory and "
         "about how much time that takes.\n\n"
         "The same command goes on where it was stopped or killed, and ends with the same digest. With the same options and "
-        "corpus the digest is the same on every machine, with any number of threads. Another option is another model: "
+        "corpus the digest is the same with any number of threads and, with --arith fp32 or bf16-fma, on every processor. Another option is another model: "
         "the command refuses to go on and names the option.\n\n"
         "While it runs, OUT.run holds the checkpoints (sealed, with optimizer and state) and log.jsonl; it may be removed "
         "afterwards, but `verify --replay` starts from it. report.html in the model shows the curve.",

@@ -27,11 +27,18 @@ struct cli {
     cli_value *values; /* in the order given */
     cph_arena arena;
     cph_pool *pool;
+    cph_comm *comm; /* of --ranks; NULL: one rank */
+    int argc;
+    char **argv;
     int64_t started;
     FILE *out;
     bool write_failed;
     bool wants_short_help, wants_long_help;
 };
+
+/* main.c */
+int cli_complain(const cph_err *err, cph_status s, const char *command); /* the exit code */
+void cli_tell_run(const cli *c); /* what a manifest will say about how it was made */
 
 /* Finds the command of argv[1..]; *used tells how many words name it (0: none). */
 const cli_command *cli_find(int argc, char **argv, int *used);

@@ -43,7 +43,7 @@ static void show_progress(void *ctx, const cph_progress_view *v)
     t->line_open = t->terminal && !v->finished;
 }
 
-static int complain(const cph_err *err, cph_status s, const char *command)
+int cli_complain(const cph_err *err, cph_status s, const char *command)
 {
     const char *what = err->what[0] ? err->what : cph_status_sentence(s);
     fprintf(stderr, "colophon: %s\n", what);
@@ -54,19 +54,25 @@ static int complain(const cph_err *err, cph_status s, const char *command)
     return cph_status_exit(s);
 }
 
-static void set_up(const cli *c, talk *t, int argc, char **argv)
+void cli_tell_run(const cli *c)
+{
+    cph_run_set(&(cph_run_facts){.argc = c->argc, .argv = c->argv, .isa = cph_isa_name(), .threads = cli_threads(c),
+                                 .ranks = cph_comm_size(c->comm)});
+}
+
+static void set_up(const cli *c, talk *t)
 {
     *t = (talk){.quiet = cli_flag(c, "quiet"), .verbose = cli_flag(c, "verbose"), .terminal = isatty(2) == 1};
     cph_log_set((cph_log_sink){.message = say, .progress = show_progress, .ctx = t});
     cph_memory_set_cap(cli_u64(c, "memory"));
     cph_interrupt_install();
-    cph_run_set(&(cph_run_facts){.argc = argc, .argv = argv, .isa = cph_isa_name(), .threads = cli_threads(c), .ranks = 1});
+    cli_tell_run(c);
 }
 
 static int run(const cli_command *command, int used, int argc, char **argv)
 {
     cph_err err = {0};
-    cli c = {.command = command, .started = (int64_t)time(NULL), .out = stdout};
+    cli c = {.command = command, .started = (int64_t)time(NULL), .out = stdout, .argc = argc, .argv = argv};
     talk t;
     cph_arena_init(&c.arena, (size_t)64 << 20);
     cph_status s = cli_parse(&c, argc - 1 - used, argv + 1 + used, &err);
@@ -75,14 +81,18 @@ static int run(const cli_command *command, int used, int argc, char **argv)
     } else if (s == CPH_OK && c.wants_short_help) {
         cli_help_short(stdout, command);
     } else if (s == CPH_OK) {
-        set_up(&c, &t, argc, argv);
+        set_up(&c, &t);
         s = command->run(&c, &err);
+        s = cph_comm_end(c.comm, s, &err);
     }
     if (fflush(stdout) != 0 || ferror(stdout)) c.write_failed = true;
     if (s == CPH_OK && c.write_failed) s = cph_fail(&err, CPH_IO, "standard output: cannot write everything");
+    bool speaks = cph_comm_speaks(c.comm);
+    cph_comm_close(c.comm);
     cph_pool_close(c.pool);
     cph_arena_release(&c.arena);
-    return s == CPH_OK || s == CPH_END ? 0 : complain(&err, s, command->name);
+    if (s == CPH_OK || s == CPH_END) return 0;
+    return speaks ? cli_complain(&err, s, command->name) : cph_status_exit(s);
 }
 
 /* The first word may name a group, as in "colophon rights": then its commands are the answer. */
@@ -94,12 +104,12 @@ static int no_command(int argc, char **argv)
     if (asks && cli_help_group(stdout, argv[1])) return fflush(stdout) == 0 ? 0 : cph_status_exit(CPH_IO);
     if (!more && cli_help_group(stderr, argv[1])) {
         cph_fail(&err, CPH_USAGE, "%s wants one of its commands", argv[1]);
-        return complain(&err, CPH_USAGE, argv[1]);
+        return cli_complain(&err, CPH_USAGE, argv[1]);
     }
     cph_fail(&err, CPH_USAGE, "there is no command '%s%s%s'", argv[1], more ? " " : "", more ? argv[2] : "");
     if (cli_is_group(argv[1])) cph_hint(&err, "colophon %s -h lists what there is of it", argv[1]);
     else cph_hint(&err, "colophon help lists the commands");
-    return complain(&err, CPH_USAGE, "");
+    return cli_complain(&err, CPH_USAGE, "");
 }
 
 int main(int argc, char **argv)

@@ -268,7 +268,11 @@ cph_status cli_need(const cli *c, const char *opt, cph_err *err)
 unsigned cli_threads(const cli *c)
 {
     uint64_t n = cli_u64(c, "threads");
-    return n == 0 ? cph_cpu_count() : n > 4096 ? 4096 : (unsigned)n;
+    if (n) return n > 4096 ? 4096 : (unsigned)n;
+    /* Ranks share their machine's processors, unless who started them has dealt those out. */
+    unsigned mine = cph_cpu_count(), ranks = cph_comm_local_size(c->comm);
+    if ((long)mine < sysconf(_SC_NPROCESSORS_ONLN) || ranks <= 1) return mine;
+    return mine > ranks ? mine / ranks : 1;
 }
 
 cph_status cli_pool(cli *c, cph_pool **out, cph_err *err)
@@ -291,6 +295,7 @@ int32_t cli_today(const cli *c)
 void cli_print(cli *c, const char *fmt, ...)
 {
     va_list args;
+    if (cph_comm_rank(c->comm)) return;
     va_start(args, fmt);
     if (vfprintf(c->out, fmt, args) < 0) c->write_failed = true;
     va_end(args);
@@ -298,7 +303,7 @@ void cli_print(cli *c, const char *fmt, ...)
 
 void cli_write(cli *c, const void *p, size_t n)
 {
-    if (n && fwrite(p, 1, n, c->out) != n) c->write_failed = true;
+    if (n && !cph_comm_rank(c->comm) && fwrite(p, 1, n, c->out) != n) c->write_failed = true;
 }
 
 void cli_flush(cli *c)

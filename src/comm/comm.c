@@ -108,7 +108,7 @@ cph_status cph_comm_end(cph_comm *c, cph_status s, cph_err *err)
 {
     cph_err mine = {.status = s};
     if (!c) return s;
-    if (s == CPH_OK) s = end_well(c, err);
+    if (s == CPH_OK || s == CPH_END) s = end_well(c, err);
     else if (!cph_watch_lost(&c->watch, NULL)) cph_watch_tell(&c->watch, err ? err : &mine);
     cph_err why = {0};
     cph_status reaped = c->children ? cph_fork_reap(c, c->orderly, &why) : CPH_OK;

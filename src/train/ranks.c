@@ -24,22 +24,22 @@ bool cph_rank_writes(const cph_trainer *t) { return cph_comm_rank(t->o.comm) == 
 /* ---- do all mean the same run? ---- */
 
 /* What all ranks have to agree on: the identity, and what makes them act together. */
-static cph_status claim_of(const cph_trainer *t, cph_arena *a, cph_json **out, cph_buf *text, cph_err *err)
+static cph_status claim_of(const cph_trainer *t, cph_arena *a, cph_buf *text, cph_err *err)
 {
-    cph_json *run, *identity;
+    cph_json *run, *identity, *all;
     CPH_TRY(cph_train_identity(t, a, &identity, err));
-    CPH_TRY(cph_json_new(out, a, CPH_JSON_OBJECT, err));
+    CPH_TRY(cph_json_new(&all, a, CPH_JSON_OBJECT, err));
     CPH_TRY(cph_json_new(&run, a, CPH_JSON_OBJECT, err));
     CPH_TRY(cph_json_set_str(run, a, "colophon", CPH_STR(CPH_VERSION), err));
     CPH_TRY(cph_json_set_str(run, a, "out", cph_str_of(t->o.out), err));
     CPH_TRY(cph_json_set_i64(run, a, "eval-every", t->o.eval_every, err));
     CPH_TRY(cph_json_set_i64(run, a, "save-every", t->o.save_every, err));
-    CPH_TRY(cph_json_set(*out, a, "run", run, err));
-    CPH_TRY(cph_json_set(*out, a, "identity", identity, err));
-    return cph_json_canonical(text, *out, err);
+    CPH_TRY(cph_json_set(all, a, "run", run, err));
+    CPH_TRY(cph_json_set(all, a, "identity", identity, err));
+    return cph_json_canonical(text, all, err);
 }
 
-/* Where two trees differ first, as "identity.options.lr"; false: nowhere. */
+/* Where two canonical trees differ first, as "identity.options.lr"; false: nowhere. */
 static bool difference(const cph_json *a, const cph_json *b, cph_buf *path, cph_str *is, cph_str *was)
 {
     size_t at = path->n;
@@ -65,11 +65,12 @@ static bool difference(const cph_json *a, const cph_json *b, cph_buf *path, cph_
     return false;
 }
 
-static cph_status compare_claims(const cph_json *mine, cph_str theirs, cph_arena *a, cph_err *err)
+static cph_status compare_claims(cph_str text, cph_str theirs, cph_arena *a, cph_err *err)
 {
-    cph_json *first;
+    cph_json *mine, *first;
     cph_buf path;
     cph_str is = {0}, was = {0};
+    CPH_TRY(cph_json_parse(&mine, a, text, "this rank", NULL, err));
     CPH_TRY(cph_json_parse(&first, a, theirs, "rank 0", NULL, err));
     cph_buf_init(&path, 1 << 16);
     cph_status s = CPH_OK;
@@ -84,15 +85,14 @@ static cph_status compare_claims(const cph_json *mine, cph_str theirs, cph_arena
 
 static cph_status agree(const cph_trainer *t, cph_arena *a, cph_buf *text, cph_buf *theirs, cph_err *err)
 {
-    cph_json *mine;
-    CPH_TRY(claim_of(t, a, &mine, text, err));
+    CPH_TRY(claim_of(t, a, text, err));
     uint64_t n = text->n;
     CPH_TRY(cph_comm_share(t->o.comm, 0, &n, sizeof n, err));
     CPH_TRY(cph_buf_reserve(theirs, (size_t)n, err));
     if (cph_rank_writes(t)) memcpy(theirs->p, text->p, (size_t)n);
     CPH_TRY(cph_comm_share(t->o.comm, 0, theirs->p, (size_t)n, err));
     if (n == text->n && memcmp(theirs->p, text->p, (size_t)n) == 0) return CPH_OK;
-    return compare_claims(mine, (cph_str){theirs->p, (size_t)n}, a, err);
+    return compare_claims(cph_buf_view(text), (cph_str){theirs->p, (size_t)n}, a, err);
 }
 
 cph_status cph_ranks_agree(const cph_trainer *t, cph_err *err)

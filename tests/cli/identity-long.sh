@@ -68,6 +68,7 @@ train gpt2 | dropout | | --dropout=0.1
 train gpt2 | steps | | --steps=5
 train gpt2 | batch | | --batch=3
 train gpt2 | accumulate | | --accumulate=2
+train gpt2 | slots | --accumulate=2 | --slots=2
 train gpt2 | seq-len | | --seq-len=8
 train gpt2 | schedule | | --schedule=linear
 train gpt2 | lr | | --lr=0.0007
@@ -81,6 +82,9 @@ train gpt2 | weight-decay | | --weight-decay=0.2
 train gpt2 | clip | | --clip=0.5
 train gpt2 | held-out | | --held-out=0.2
 train gpt2 | seed | | --seed=6
+train gpt2 | dtype | --dtype=fp32 | --dtype=bf16
+train gpt2 | arith | --arith=fp32 | --arith=bf16-fma
+train gpt2 | ranks | --accumulate=2 --slots=2 | --ranks=2
 train gpt2 | eval-every | --held-out=0.2 | --eval-every=1
 train gpt2 | save-every | | --save-every=1
 train gpt2 | keep-last | --save-every=1 | --keep-last=1
