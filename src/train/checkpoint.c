@@ -191,6 +191,24 @@ static void put_best(cph_jw *w, const cph_progress_state *at)
     cph_jw_end(w);
 }
 
+static void put_window(cph_jw *w, const char *key, const cph_window *window)
+{
+    cph_jw_key(w, key);
+    cph_jw_arr(w);
+    for (uint32_t i = 0; i < window->n; i++) cph_jw_double(w, cph_window_at(window, i));
+    cph_jw_end(w);
+}
+
+static void put_outliers(cph_jw *w, const cph_progress_state *at)
+{
+    cph_jw_key(w, "outliers");
+    cph_jw_obj(w);
+    put_u64(w, "skipped", at->n_skipped);
+    put_window(w, "losses", &at->losses);
+    put_window(w, "grad_norms", &at->norms);
+    cph_jw_end(w);
+}
+
 static cph_status write_json(cph_jw *w, cph_buf *b, const char *dir, const char *name, cph_err *err)
 {
     char path[CPH_PATH_MAX];
@@ -223,6 +241,7 @@ static cph_status write_state(const cph_trainer *t, const char *dir, cph_err *er
     put_double(&w, "loss", at->loss);
     put_double(&w, "held_out_loss", at->held_out_loss);
     put_best(&w, at);
+    if (t->o.skip_outliers > 0) put_outliers(&w, at);
     put_u64(&w, "seed", t->o.seed);
     cph_jw_key(&w, "schedule");
     cph_jw_z(&w, t->o.schedule);
@@ -402,6 +421,23 @@ static bool get_order(const cph_json *v, cph_merkle *m)
     return node == NULL;
 }
 
+static bool get_window(const cph_json *v, cph_window *out)
+{
+    double x;
+    if (!v || v->type != CPH_JSON_ARRAY || v->n > CPH_WINDOW) return false;
+    for (const cph_json *i = v->first; i; i = i->next) {
+        if (!cph_json_double(i, &x)) return false;
+        cph_window_add(out, x);
+    }
+    return true;
+}
+
+static bool get_outliers(const cph_json *v, cph_progress_state *at)
+{
+    return !v || (get_u32(v, "skipped", &at->n_skipped) && get_window(cph_json_get(v, "losses"), &at->losses) &&
+                  get_window(cph_json_get(v, "grad_norms"), &at->norms));
+}
+
 static bool get_state(const cph_json *v, cph_progress_state *at)
 {
     const cph_json *cursor = cph_json_get(v, "cursor"), *best = cph_json_get(v, "best");
@@ -409,7 +445,7 @@ static bool get_state(const cph_json *v, cph_progress_state *at)
     if (best && (!get_u32(best, "step", &at->best_step) ||
                  !cph_json_double(cph_json_get(best, "held_out_loss"), &at->best_loss)))
         return false;
-    return get_u32(v, "step", &at->step) && cph_json_u64(cph_json_get(v, "tokens"), &at->tokens) &&
+    return get_outliers(cph_json_get(v, "outliers"), at) && get_u32(v, "step", &at->step) && cph_json_u64(cph_json_get(v, "tokens"), &at->tokens) &&
            get_u32(cursor, "epoch", &at->cursor.epoch) &&
            cph_json_u64(cph_json_get(cursor, "index"), &at->cursor.index) &&
            get_u32(cursor, "offset", &at->cursor.offset) && get_u32(cursor, "row", &at->cursor.row) &&

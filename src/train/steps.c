@@ -80,6 +80,20 @@ static double sum_losses(const cph_trainer *t)
     return sum;
 }
 
+static bool is_outlier(cph_trainer *t, cph_step_facts *f)
+{
+    double z_loss, z_norm;
+    if (!(t->o.skip_outliers > 0)) return false;
+    cph_window_add(&t->at.losses, f->loss);
+    cph_window_add(&t->at.norms, f->norm);
+    z_loss = cph_window_z(&t->at.losses);
+    z_norm = cph_window_z(&t->at.norms);
+    if (z_loss > t->o.skip_outliers) f->skipped = "loss";
+    else if (z_norm > t->o.skip_outliers) f->skipped = "grad_norm";
+    f->z = z_loss > t->o.skip_outliers ? z_loss : z_norm;
+    return f->skipped != NULL;
+}
+
 static cph_status update(cph_trainer *t, uint64_t n_labels, cph_step_facts *f, cph_err *err)
 {
     cph_update how = {.t = (uint64_t)t->at.step + 1, .schedule = cph_schedule_at(&t->schedule, t->at.step)};
@@ -92,6 +106,12 @@ static cph_status update(cph_trainer *t, uint64_t n_labels, cph_step_facts *f, c
                  t->at.step + 1, f->loss, f->norm);
         return cph_hint(err,
                         "a lower --lr, a longer --warmup or --clip helps; the checkpoints before it stand");
+    }
+    if (is_outlier(t, f)) {
+        t->at.n_skipped++;
+        cph_log(CPH_WARN, "step %u: skipped, its %s lies %.1f standard deviations out", t->at.step + 1, f->skipped,
+                f->z);
+        return CPH_OK;
     }
     how.grad_scale = t->o.clip > 0 ? t->o.clip / (f->norm + 1e-6) : 1; /* text-models 13.1 */
     if (how.grad_scale > 1) how.grad_scale = 1;
@@ -143,6 +163,10 @@ static cph_status log_step(cph_trainer *t, const cph_step_facts *f, cph_err *err
     member(&w, "loss", f->loss);
     member(&w, "lr", f->lr);
     member(&w, "grad_norm", f->norm);
+    if (f->skipped) {
+        cph_jw_key(&w, "skipped");
+        cph_jw_z(&w, f->skipped);
+    }
     cph_jw_key(&w, "tokens");
     cph_jw_u64(&w, t->at.tokens);
     member(&w, "tokens_per_s", (double)(int64_t)cph_tokens_per_s(t));
@@ -203,14 +227,27 @@ static cph_status evaluate_round(cph_trainer *t, cph_cursor *c, double *sum, uin
     return CPH_OK;
 }
 
-static cph_status evaluate(cph_trainer *t, cph_err *err)
+static cph_status held_out_loss(cph_trainer *t, double *sum, uint64_t *n_labels, cph_err *err)
 {
     cph_cursor c = {0};
+    bool more = true;
+    while (more) CPH_TRY(evaluate_round(t, &c, sum, n_labels, &more, err));
+    return CPH_OK;
+}
+
+cph_status cph_train_swap_average(cph_trainer *t, cph_err *err)
+{
+    return cph_optimizer_swap(t->optimizer) ? cph_ranks_weights(t, err) : CPH_OK;
+}
+
+static cph_status evaluate(cph_trainer *t, cph_err *err)
+{
     double sum = 0;
     uint64_t all = 0;
-    bool more = true;
     if (!t->held_out || !cph_order_n_docs(t->held_out)) return CPH_OK;
-    while (more) CPH_TRY(evaluate_round(t, &c, &sum, &all, &more, err));
+    CPH_TRY(cph_train_swap_average(t, err));
+    CPH_TRY(held_out_loss(t, &sum, &all, err));
+    CPH_TRY(cph_train_swap_average(t, err));
     t->at.held_out_loss = sum / (double)all;
     if (t->at.best_loss < 0 || t->at.held_out_loss < t->at.best_loss) {
         t->at.best_loss = t->at.held_out_loss;

@@ -198,13 +198,8 @@ static cph_status resolve(cph_trainer *t, cph_err *err)
     if (!t->o.seq_len) t->o.seq_len = positions;
     if (t->o.seq_len > positions)
         return cph_fail(err, CPH_USAGE, "seq-len is %u; the model has %u positions", t->o.seq_len, positions);
-    if (t->o.warmup < 0) t->o.warmup = t->o.steps / 50;
-    cph_schedule_init(&t->schedule);
-    (void)cph_schedule_parse(cph_str_of(t->o.schedule), &t->schedule.kind); /* checked before */
-    t->schedule.warmup = (uint64_t)t->o.warmup;
-    t->schedule.total = t->o.steps;
-    t->schedule.min_ratio = t->o.min_lr_ratio;
-    t->schedule.warmup_offset = t->o.warmup_offset;
+    cph_train_resolve(&t->o);
+    t->schedule = cph_train_schedule(&t->o);
     t->at.held_out_loss = t->at.best_loss = -1;
     cph_merkle_init(&t->at.order);
     return CPH_OK;
@@ -332,6 +327,7 @@ static cph_status run_steps(cph_trainer *t, cph_train_result *r, cph_err *err)
     if (t->at.step) cph_log(CPH_INFO, "going on from step %u of %u", t->at.step, t->o.steps);
     if (t->at.step < t->o.steps) CPH_TRY(say_time(t, err));
     CPH_TRY(cph_train_loop(t, err));
+    if (t->o.ema_release) CPH_TRY(cph_train_swap_average(t, err)); /* for good: the last checkpoint is written */
     r->tokens_per_s = cph_tokens_per_s(t);
     if (cph_rank_writes(t)) CPH_TRY(seal_result(t, &r->digest, err));
     CPH_TRY(cph_comm_share(t->o.comm, 0, &r->digest, sizeof r->digest, err));

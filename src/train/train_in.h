@@ -86,6 +86,14 @@ typedef struct cph_seen {
     uint32_t first_step, last_step;
 } cph_seen;
 
+#define CPH_WINDOW 128u
+
+/* The last numbers of a kind, in a ring. */
+typedef struct cph_window {
+    double values[CPH_WINDOW];
+    uint32_t n, next;
+} cph_window;
+
 /* Everything that a step changes beside weights and moments: what a checkpoint brings back. */
 typedef struct cph_progress_state {
     uint32_t step; /* done */
@@ -95,6 +103,8 @@ typedef struct cph_progress_state {
     double loss;      /* of the last step; as every loss below, in nats a label */
     double held_out_loss, best_loss; /* negative: not measured */
     uint32_t best_step;
+    cph_window losses, norms; /* where outliers are skipped */
+    uint32_t n_skipped;
 } cph_progress_state;
 
 /* What this rank does of each step (ranks.c, slots.c); one rank does all of it. */
@@ -150,7 +160,14 @@ cph_status cph_train_identity(const cph_trainer *t, cph_arena *a, cph_json **out
 /* The way back: options from identity.options; texts live in `a`. o->from is set where the run had a base. */
 cph_status cph_train_opts_read(cph_train_opts *o, const cph_json *sealed, cph_arena *a, const char *where,
                                cph_err *err) CPH_MUST_USE;
+cph_status cph_in_range(const char *name, double v, double low, double high, cph_err *err) CPH_MUST_USE;
+
+/* train_recipe.c */
+void cph_train_resolve(cph_train_opts *o); /* after the check */
 cph_optimizer_opts cph_train_optimizer(const cph_train_opts *o); /* of resolved options */
+cph_schedule cph_train_schedule(const cph_train_opts *o);
+cph_status cph_train_recipe_check(const cph_train_opts *o, cph_err *err) CPH_MUST_USE;
+
 /* CPH_USAGE names the first option or parent in which an earlier seal differs from this run. */
 cph_status cph_train_same_run(const cph_trainer *t, const cph_manifest *earlier, const char *where,
                               cph_err *err) CPH_MUST_USE;
@@ -192,6 +209,8 @@ cph_status cph_train_gradients(cph_trainer *t, uint64_t n_labels, cph_err *err) 
 /* steps.c */
 typedef struct cph_step_facts {
     double loss, lr, norm;
+    const char *skipped; /* "loss", "grad_norm": what was too far out; NULL: the weights moved */
+    double z;
 } cph_step_facts;
 /* The rows of the step after t->at.step, with cursor, tree C and seen works moved on; the number of labels. */
 uint64_t cph_train_feed(cph_trainer *t);
@@ -201,8 +220,16 @@ uint32_t cph_rows_per_step(const cph_trainer *t);
 cph_row cph_row_at(const cph_trainer *t, uint64_t row); /* of this rank's */
 cph_batch cph_batch_of(const cph_trainer *t, uint32_t micro, uint64_t n_labels);
 double cph_tokens_per_s(const cph_trainer *t);
+/* Weights and their moving average change places, where there is one; twice is nothing. */
+cph_status cph_train_swap_average(cph_trainer *t, cph_err *err) CPH_MUST_USE;
 /* Steps until the last, or a signal; evaluates, logs and saves on the way. */
 cph_status cph_train_loop(cph_trainer *t, cph_err *err) CPH_MUST_USE;
+
+/* outlier.c */
+void cph_window_add(cph_window *w, double v);
+double cph_window_at(const cph_window *w, uint32_t i); /* i < n, oldest first */
+/* Standard deviations from the mean of the window to its newest number; 0 before it is full. */
+double cph_window_z(const cph_window *w);
 
 /* seen.c */
 void cph_seen_add(cph_trainer *t, const cph_piece *piece);

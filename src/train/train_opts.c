@@ -14,14 +14,19 @@
 void cph_train_opts_init(cph_train_opts *o)
 {
     *o = (cph_train_opts){.n_layer = 12, .n_embd = 768, .n_head = 12, .n_positions = 1024,
-                          .batch = 8, .accumulate = 1, .slots = 1, .schedule = "cosine", .lr = 6e-4, .warmup = -1,
-                          .min_lr_ratio = 0.1, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1,
-                          .clip = 1, .seed = 42, .dtype = "auto", .steps = 1000, .save_every = 500, .keep_last = 2};
+                          .batch = 8, .accumulate = 1, .slots = 1, .dtype = "auto", .clip = 1, .seed = 42, .steps = 1000,
+                          .optimizer = "adamw", .decay_groups = "hf", .lr = 6e-4, .weight_decay = -1, .beta1 = -1,
+                          .beta2 = -1, .eps = -1, .momentum = -1, .muon_lr = -1, .scale_parameter = true,
+                          .relative_step = true, .schedule = "cosine_with_min_lr", .warmup = -1, .min_lr_ratio = 0.1,
+                          .num_cycles = -1, .power = 1, .lr_end = -1, .warmup_lr_rate = -1, .stable_steps = -1,
+                          .decay_steps = -1, .warmup_type = "linear", .decay_type = "cosine",
+                          .factors = "constant * rsqrt_decay", .decay_factor = 0.5, .steps_per_decay = 20000,
+                          .steps_per_cycle = 100000, .save_every = 500, .keep_last = 2};
 }
 
 /* ---- checks ---- */
 
-static cph_status in_range(const char *name, double v, double low, double high, cph_err *err)
+cph_status cph_in_range(const char *name, double v, double low, double high, cph_err *err)
 {
     if (v >= low && v <= high) return CPH_OK;
     return cph_fail(err, CPH_USAGE, "%s is %g; it must be from %g to %g", name, v, low, high);
@@ -30,11 +35,11 @@ static cph_status in_range(const char *name, double v, double low, double high, 
 static cph_status check_shape(const cph_train_opts *o, cph_err *err)
 {
     if (o->from) return CPH_OK;
-    CPH_TRY(in_range("layers", o->n_layer, 1, 1023, err));
-    CPH_TRY(in_range("width", o->n_embd, 1, 1 << 20, err));
-    CPH_TRY(in_range("heads", o->n_head, 1, o->n_embd, err));
-    CPH_TRY(in_range("positions", o->n_positions, 2, 1 << 24, err));
-    CPH_TRY(in_range("dropout", o->dropout, 0, 0.99, err));
+    CPH_TRY(cph_in_range("layers", o->n_layer, 1, 1023, err));
+    CPH_TRY(cph_in_range("width", o->n_embd, 1, 1 << 20, err));
+    CPH_TRY(cph_in_range("heads", o->n_head, 1, o->n_embd, err));
+    CPH_TRY(cph_in_range("positions", o->n_positions, 2, 1 << 24, err));
+    CPH_TRY(cph_in_range("dropout", o->dropout, 0, 0.99, err));
     if (o->n_embd % o->n_head)
         return cph_fail(err, CPH_USAGE, "width %u is no multiple of heads %u", o->n_embd, o->n_head);
     return CPH_OK;
@@ -59,51 +64,26 @@ cph_status cph_train_arith(const cph_train_opts *o, cph_arith *out, cph_err *err
 
 cph_status cph_train_opts_check(const cph_train_opts *o, cph_err *err)
 {
-    cph_schedule_kind kind;
     cph_arith arith;
     if (!o->tokens || !o->tokenizer || !o->out)
         return cph_fail(err, CPH_USAGE, "a training run needs a token set, a tokenizer and an output");
     CPH_TRY(check_shape(o, err));
     CPH_TRY(cph_train_arith(o, &arith, err));
-    CPH_TRY(in_range("steps", o->steps, 1, UINT32_MAX - 1.0, err));
-    CPH_TRY(in_range("batch", o->batch, 1, 65536, err));
-    CPH_TRY(in_range("accumulate", o->accumulate, 1, 65536, err));
-    CPH_TRY(in_range("batch times accumulate", (double)o->batch * o->accumulate, 1, 1 << 24, err));
-    CPH_TRY(in_range("slots", o->slots, 1, CPH_MAX_SLOTS, err));
+    CPH_TRY(cph_in_range("steps", o->steps, 1, UINT32_MAX - 1.0, err));
+    CPH_TRY(cph_in_range("batch", o->batch, 1, 65536, err));
+    CPH_TRY(cph_in_range("accumulate", o->accumulate, 1, 65536, err));
+    CPH_TRY(cph_in_range("batch times accumulate", (double)o->batch * o->accumulate, 1, 1 << 24, err));
+    CPH_TRY(cph_in_range("slots", o->slots, 1, CPH_MAX_SLOTS, err));
     if (o->slots & (o->slots - 1))
         return cph_fail(err, CPH_USAGE, "slots is %u; it must be a power of two", o->slots);
     if (o->slots > o->accumulate) {
         cph_fail(err, CPH_USAGE, "%u micro-batches of a step cannot fill %u slots", o->accumulate, o->slots);
         return cph_hint(err, "--accumulate %u or more", o->slots);
     }
-    CPH_TRY(in_range("lr", o->lr, 0, 1e3, err));
-    CPH_TRY(in_range("beta1", o->beta1, 0, 0.999999, err));
-    CPH_TRY(in_range("beta2", o->beta2, 0, 0.999999, err));
-    CPH_TRY(in_range("eps", o->eps, 1e-30, 1, err));
-    CPH_TRY(in_range("weight-decay", o->weight_decay, 0, 1e3, err));
-    CPH_TRY(in_range("clip", o->clip, 0, 1e30, err));
-    CPH_TRY(in_range("held-out", o->held_out, 0, 0.9, err));
-    CPH_TRY(in_range("min-lr-ratio", o->min_lr_ratio, 0, 1, err));
-    CPH_TRY(in_range("warmup-offset", o->warmup_offset, 0, 1, err));
-    CPH_TRY(in_range("keep-last", o->keep_last, 1, UINT32_MAX, err));
-    if (o->warmup > (int64_t)o->steps)
-        return cph_fail(err, CPH_USAGE, "warmup takes %lld steps, the run only %u", (long long)o->warmup,
-                        o->steps);
-    if (!o->schedule || !cph_schedule_parse(cph_str_of(o->schedule), &kind))
-        return cph_fail(err, CPH_USAGE, "no schedule is called '%s'", o->schedule ? o->schedule : "");
-    return CPH_OK;
-}
-
-cph_optimizer_opts cph_train_optimizer(const cph_train_opts *o)
-{
-    cph_optimizer_opts p;
-    cph_optimizer_opts_init(&p, CPH_OPTIMIZER_ADAMW);
-    p.lr = o->lr;
-    p.weight_decay = o->weight_decay;
-    p.beta1 = o->beta1;
-    p.beta2 = o->beta2;
-    p.eps = o->eps;
-    return p;
+    CPH_TRY(cph_in_range("clip", o->clip, 0, 1e30, err));
+    CPH_TRY(cph_in_range("held-out", o->held_out, 0, 0.9, err));
+    CPH_TRY(cph_in_range("keep-last", o->keep_last, 1, UINT32_MAX, err));
+    return cph_train_recipe_check(o, err);
 }
 
 /* ---- the configuration of a new model ---- */
@@ -130,11 +110,23 @@ cph_status cph_train_config(cph_json **out, cph_arena *a, const cph_train_opts *
 
 typedef struct option {
     const char *name;
-    enum { U32, I64, REAL, TEXT, FIXED } type;
+    enum { U32, I64, REAL, TEXT, BOOL, FIXED } type;
     size_t at;         /* of its field in cph_train_opts */
     const char *fixed; /* the only value that there is */
     bool shape;        /* left out with `from`: the base's digest says it */
+    bool rate;         /* left out where the optimizer chooses its own rate */
+    unsigned optimizers, schedules; /* bits of those that read it; 0: all */
 } option;
+
+#define O(kind) (1u << CPH_OPTIMIZER_##kind)
+#define S(kind) (1u << CPH_SCHEDULE_##kind)
+#define ADAMS (O(ADAMW) | O(ADAMW_BERT) | O(ADAMW_SCALE) | O(MUON))
+#define ADAFACTORS (O(ADAFACTOR) | O(ADAFACTOR_T5X))
+#define COSINES (S(COSINE) | S(COSINE_WITH_MIN_LR) | S(COSINE_WARMUP_WITH_MIN_LR) | S(COSINE_WITH_RESTARTS))
+/* Those of Hugging Face that warm up from 0. */
+#define FROM_ZERO                                                                                           \
+    (S(CONSTANT_WITH_WARMUP) | S(LINEAR) | S(COSINE) | S(COSINE_WITH_MIN_LR) | S(COSINE_WITH_RESTARTS) |    \
+     S(POLYNOMIAL) | S(INVERSE_SQRT) | S(WARMUP_STABLE_DECAY))
 
 #define AT(field) .at = offsetof(cph_train_opts, field)
 static const option options[] = {
@@ -147,22 +139,66 @@ static const option options[] = {
     {"batch", U32, AT(batch)},
     {"accumulate", U32, AT(accumulate)},
     {"seq-len", U32, AT(seq_len)},
-    {"schedule", TEXT, AT(schedule)},
-    {"lr", REAL, AT(lr)},
-    {"warmup", I64, AT(warmup)},
-    {"warmup-offset", U32, AT(warmup_offset)},
-    {"min-lr-ratio", REAL, AT(min_lr_ratio)},
-    {"optimizer", FIXED, .fixed = "adamw"},
-    {"beta1", REAL, AT(beta1)},
-    {"beta2", REAL, AT(beta2)},
-    {"eps", REAL, AT(eps)},
-    {"weight-decay", REAL, AT(weight_decay)},
     {"clip", REAL, AT(clip)},
+    {"skip-outliers", REAL, AT(skip_outliers)},
+    {"optimizer", TEXT, AT(optimizer)},
+    {"weight-decay", REAL, AT(weight_decay)},
+    {"decay-groups", TEXT, AT(decay_groups)},
+    {"beta1", REAL, AT(beta1), .optimizers = ADAMS | ADAFACTORS},
+    {"beta2", REAL, AT(beta2), .optimizers = ADAMS},
+    {"eps", REAL, AT(eps), .optimizers = ADAMS},
+    {"momentum", REAL, AT(momentum), .optimizers = O(SGD) | O(MUON)},
+    {"nesterov", BOOL, AT(nesterov), .optimizers = O(SGD)},
+    {"muon-lr", REAL, AT(muon_lr), .optimizers = O(MUON)},
+    {"scale-parameter", BOOL, AT(scale_parameter), .optimizers = ADAFACTORS},
+    {"relative-step", BOOL, AT(relative_step), .optimizers = O(ADAFACTOR)},
+    {"warmup-init", BOOL, AT(warmup_init), .optimizers = O(ADAFACTOR)},
+    {"ema", REAL, AT(ema)},
+    {"ema-release", BOOL, AT(ema_release)},
+    {"lr", REAL, AT(lr), .rate = true},
+    {"schedule", TEXT, AT(schedule), .rate = true},
+    {"warmup", I64, AT(warmup), .rate = true, .schedules = ~S(CONSTANT)},
+    {"warmup-offset", U32, AT(warmup_offset), .rate = true, .schedules = FROM_ZERO},
+    {"min-lr-ratio", REAL, AT(min_lr_ratio), .rate = true,
+     .schedules = S(COSINE_WITH_MIN_LR) | S(COSINE_WARMUP_WITH_MIN_LR) | S(WARMUP_STABLE_DECAY) | S(WSD)},
+    {"num-cycles", REAL, AT(num_cycles), .rate = true, .schedules = COSINES | S(WARMUP_STABLE_DECAY)},
+    {"power", REAL, AT(power), .rate = true, .schedules = S(POLYNOMIAL)},
+    {"lr-end", REAL, AT(lr_end), .rate = true, .schedules = S(POLYNOMIAL) | S(NANOT5)},
+    {"warmup-lr-rate", REAL, AT(warmup_lr_rate), .rate = true, .schedules = S(COSINE_WARMUP_WITH_MIN_LR)},
+    {"timescale", U32, AT(timescale), .rate = true, .schedules = S(INVERSE_SQRT)},
+    {"stable-steps", I64, AT(stable_steps), .rate = true, .schedules = S(WARMUP_STABLE_DECAY)},
+    {"decay-steps", I64, AT(decay_steps), .rate = true, .schedules = S(WARMUP_STABLE_DECAY)},
+    {"warmup-type", TEXT, AT(warmup_type), .rate = true, .schedules = S(WARMUP_STABLE_DECAY)},
+    {"decay-type", TEXT, AT(decay_type), .rate = true, .schedules = S(WARMUP_STABLE_DECAY)},
+    {"factors", TEXT, AT(factors), .rate = true, .schedules = S(T5X)},
+    {"decay-factor", REAL, AT(decay_factor), .rate = true, .schedules = S(T5X)},
+    {"steps-per-decay", U32, AT(steps_per_decay), .rate = true, .schedules = S(T5X)},
+    {"steps-per-cycle", U32, AT(steps_per_cycle), .rate = true, .schedules = S(T5X)},
     {"held-out", REAL, AT(held_out)},
     {"packing", FIXED, .fixed = "next-fit"},
 };
 #undef AT
 enum { N_OPTIONS = sizeof options / sizeof *options };
+
+/* Does the run depend on it at all? Rows that decide this stand above those that they decide on. */
+static bool is_read(const cph_train_opts *o, const option *p)
+{
+    cph_optimizer_kind optimizer = CPH_OPTIMIZER_ADAMW;
+    cph_schedule_kind schedule = CPH_SCHEDULE_CONSTANT;
+    (void)cph_optimizer_parse(cph_str_of(o->optimizer), &optimizer);
+    (void)cph_schedule_parse(cph_str_of(o->schedule), &schedule);
+    if (p->shape && o->from) return false;
+    if (p->rate && optimizer == CPH_OPTIMIZER_ADAFACTOR && o->relative_step) return false;
+    if (p->optimizers && !(p->optimizers >> optimizer & 1)) return false;
+    return !p->schedules || (p->schedules >> schedule & 1);
+}
+
+bool cph_train_opts_reads(const cph_train_opts *o, const char *name)
+{
+    for (size_t i = 0; i < N_OPTIONS; i++)
+        if (cph_str_is(cph_str_of(name), options[i].name)) return is_read(o, &options[i]);
+    return true;
+}
 
 static cph_str text_of(const cph_train_opts *o, const option *p, char buf[40])
 {
@@ -170,6 +206,7 @@ static cph_str text_of(const cph_train_opts *o, const option *p, char buf[40])
     switch (p->type) {
     case FIXED: return cph_str_of(p->fixed);
     case TEXT: return cph_str_of(*(const char *const *)field);
+    case BOOL: return cph_str_of(*(const bool *)field ? "true" : "false");
     case REAL: return (cph_str){buf, cph_format_double(*(const double *)field, buf)};
     case I64: return (cph_str){buf, (size_t)snprintf(buf, 40, "%lld", (long long)*(const int64_t *)field)};
     default: return (cph_str){buf, (size_t)snprintf(buf, 40, "%u", *(const uint32_t *)field)};
@@ -180,7 +217,7 @@ static cph_status set_options(const cph_trainer *t, cph_arena *a, cph_json *iden
 {
     char buf[40];
     for (size_t i = 0; i < N_OPTIONS; i++)
-        if (!t->o.from || !options[i].shape)
+        if (is_read(&t->o, &options[i]))
             CPH_TRY(cph_identity_option(identity, a, options[i].name, text_of(&t->o, &options[i], buf), err));
     return CPH_OK;
 }
@@ -195,6 +232,10 @@ static cph_status take(cph_train_opts *o, const option *p, cph_str text, cph_are
     switch (p->type) {
     case FIXED: *ok = cph_str_is(text, p->fixed); return CPH_OK;
     case REAL: *ok = cph_str_double(text, field); return CPH_OK;
+    case BOOL:
+        *ok = cph_str_is(text, "true") || cph_str_is(text, "false");
+        if (*ok) *(bool *)field = cph_str_is(text, "true");
+        return CPH_OK;
     case I64: *ok = cph_str_i64(text, field); return CPH_OK;
     case U32:
         *ok = cph_str_u64(text, &whole) && whole <= UINT32_MAX;
@@ -213,7 +254,7 @@ cph_status cph_train_opts_read(cph_train_opts *o, const cph_json *sealed, cph_ar
     for (size_t i = 0; i < N_OPTIONS; i++) {
         const cph_json *v = cph_json_get(sealed, options[i].name);
         bool ok;
-        if (o->from && options[i].shape) continue;
+        if (!is_read(o, &options[i])) continue;
         if (!v)
             return cph_fail(err, CPH_DATA, "%s: the option %s is not sealed in it", where, options[i].name);
         CPH_TRY(take(o, &options[i], v->str, a, &ok, err));

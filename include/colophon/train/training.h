@@ -50,13 +50,30 @@ typedef struct cph_train_opts {
     uint32_t accumulate; /* micro-batches of a step */
     uint32_t slots;      /* a power of two, at most accumulate: micro-batches are divided over them in order */
     uint32_t seq_len;    /* tokens of a row; 0: n_positions */
-    const char *schedule; /* constant, linear, cosine */
-    double lr;
-    int64_t warmup;       /* steps; -1: a fiftieth of all */
-    uint32_t warmup_offset;
-    double min_lr_ratio;  /* cosine only */
-    double beta1, beta2, eps, weight_decay;
     double clip;          /* global norm; 0: none */
+    double skip_outliers; /* a step whose loss or gradient norm lies further from the mean of the last 128, in
+        standard deviations, changes no weight; 0: none is skipped */
+
+    /* Optimizer (optimizer.h): what it does not read is not looked at, nor part of the identity; -1: its own. */
+    const char *optimizer, *decay_groups;
+    double lr, weight_decay, beta1, beta2, eps, momentum, muon_lr;
+    bool nesterov, scale_parameter, relative_step, warmup_init;
+    double ema;       /* decay of the moving average of the weights, which is evaluated then; 0: there is none */
+    bool ema_release; /* the sealed model is the average */
+
+    /* Schedule (schedule.h), likewise. */
+    const char *schedule;
+    int64_t warmup; /* steps; -1: a fiftieth of all */
+    uint32_t warmup_offset;
+    double min_lr_ratio, num_cycles, power, lr_end;
+    double warmup_lr_rate; /* cosine_warmup_with_min_lr: -1 begins at 1/warmup */
+    uint32_t timescale;
+    int64_t stable_steps, decay_steps; /* -1: what the others leave; a fifth of all */
+    const char *warmup_type, *decay_type;
+    const char *factors; /* t5x */
+    double decay_factor;
+    uint32_t steps_per_decay, steps_per_cycle;
+
     double held_out;      /* share of the works kept for evaluation */
     uint64_t seed;
     const char *dtype; /* auto, fp32, bf16: auto takes what the processor is fastest at (cph_arith_default) */
@@ -75,6 +92,8 @@ typedef struct cph_train_opts {
 CPH_API void cph_train_opts_init(cph_train_opts *o);
 /* The arithmetic that dtype and arith amount to on this processor. */
 CPH_API cph_status cph_train_arith(const cph_train_opts *o, cph_arith *out, cph_err *err) CPH_MUST_USE;
+/* False for an option that the chosen optimizer or schedule does not read ("momentum" of adamw). */
+CPH_API bool cph_train_opts_reads(const cph_train_opts *o, const char *option);
 /* CPH_USAGE names the first option that cannot be. cph_train_run asks it, too. */
 CPH_API cph_status cph_train_opts_check(const cph_train_opts *o, cph_err *err) CPH_MUST_USE;
 
