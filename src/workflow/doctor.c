@@ -93,7 +93,11 @@ static cph_status processor(doctor *d, cph_err *err)
         return find(d, "arithmetic", "kernels", CPH_FINDING_NOTE, cph_str_of(line),
                     "the portable kernels are right and slow; a processor with AVX2 or NEON trains far faster", err);
     CPH_TRY(fact(d, "arithmetic", "kernels", line, err));
-    return fact(d, "arithmetic", "default", "fp32: the same bits on every processor", err);
+    const char *why;
+    cph_arith arith = cph_arith_default(&why);
+    snprintf(line, sizeof line, "%s (%s)", cph_arith_text(arith), why);
+    CPH_TRY(fact(d, "arithmetic", "default", line, err));
+    return fact(d, "arithmetic", "same bits on every processor", "fp32, bf16-fma (train --arith)", err);
 }
 
 static cph_status memory(doctor *d, cph_err *err)

@@ -46,7 +46,7 @@ done_testing() {
 
 # ---- the line, small: what the longer tests run on ----
 as_of=2026-11-23
-small_train="--layers 2 --width 32 --heads 2 --positions 32 --batch 4 --steps 30 --warmup 3 --seed 5 --dropout 0.1"
+small_train="--arith fp32 --layers 2 --width 32 --heads 2 --positions 32 --batch 4 --steps 30 --warmup 3 --seed 5 --dropout 0.1"
 ingest_sample() { # ingest_sample COLLECTION [OPTION...]
     local to=$1; shift
     "$colophon" ingest "$root/sample/collection" --into "$to" --sample --quiet "$@" >/dev/null &&
