@@ -192,15 +192,6 @@ static cph_status set_arith(cph_trainer *t, cph_err *err)
     return CPH_OK;
 }
 
-static cph_status set_arith(cph_trainer *t, cph_err *err)
-{
-    cph_arith a;
-    CPH_TRY(cph_train_arith(&t->o, &a, err));
-    CPH_TRY(cph_model_set_arith(t->model, a, err));
-    cph_log(CPH_INFO, "arithmetic: %s, kernels of %s", cph_arith_text(a), cph_model_isa(t->model));
-    return CPH_OK;
-}
-
 static cph_status resolve(cph_trainer *t, cph_err *err)
 {
     uint32_t positions = cph_model_max_positions(t->model);
@@ -396,7 +387,6 @@ static cph_status open_all(cph_trainer *t, cph_err *err)
     CPH_TRY(cph_trainer_open_tokens(t, err));
     CPH_TRY(open_tokenizer(t, err));
     CPH_TRY(open_model(t, err));
-    CPH_TRY(set_arith(t, err));
     CPH_TRY(set_arith(t, err));
     return cph_trainer_open_order(t, err);
 }
