@@ -288,7 +288,7 @@ static void micro_edge(bool pairs, size_t rows, size_t steps, const float *a, co
         memset(t + i * NR, 0, NR * sizeof *t);
         memcpy(t + i * NR, c + i * ldc, columns * sizeof *t);
     }
-    micro(pairs, rows, steps, a, b, t, NR, from_c, t);
+    micro(pairs, rows, steps, a, b, t, NR, from_c, c);
     for (size_t i = 0; i < rows; i++) memcpy(c + i * ldc, t + i * NR, columns * sizeof *t);
 }
 
