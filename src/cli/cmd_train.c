@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "cli.h"
+#include "recipe.h"
 
 static cph_status u32(const cli *c, const char *opt, uint32_t *out, cph_err *err)
 {
@@ -35,28 +35,16 @@ static cph_status fill_shape(const cli *c, cph_train_opts *o, cph_err *err)
 
 static cph_status fill_identity(const cli *c, cph_train_opts *o, cph_err *err)
 {
-    uint32_t warmup = 0;
     CPH_TRY(u32(c, "steps", &o->steps, err));
     CPH_TRY(u32(c, "batch", &o->batch, err));
     CPH_TRY(u32(c, "accumulate", &o->accumulate, err));
     CPH_TRY(u32(c, "slots", &o->slots, err));
     CPH_TRY(u32(c, "seq-len", &o->seq_len, err));
-    CPH_TRY(u32(c, "warmup", &warmup, err));
-    CPH_TRY(u32(c, "warmup-offset", &o->warmup_offset, err));
-    o->warmup = cli_given(c, "warmup") ? (int64_t)warmup : -1;
-    o->schedule = cli_str(c, "schedule");
-    o->lr = cli_double(c, "lr");
-    o->min_lr_ratio = cli_double(c, "min-lr-ratio");
-    o->beta1 = cli_double(c, "beta1");
-    o->beta2 = cli_double(c, "beta2");
-    o->eps = cli_double(c, "eps");
-    o->weight_decay = cli_double(c, "weight-decay");
-    o->clip = cli_double(c, "clip");
     o->held_out = cli_double(c, "held-out");
     o->seed = cli_u64(c, "seed");
     o->dtype = cli_str(c, "dtype");
     o->arith = cli_str(c, "arith");
-    return CPH_OK;
+    return cli_recipe(c, o, err);
 }
 
 static cph_status fill_run(cli *c, cph_train_opts *o, cph_err *err)
@@ -150,16 +138,7 @@ static const cli_opt opts[] = {
     {"accumulate", CLI_U64, CLI_IDENTITY, "N", "1", "micro-batches of a step"},
     {"slots", CLI_U64, CLI_IDENTITY, "N", "1", "slots over which the micro-batches of a step are divided, a power of two: as many ranks may share the work"},
     {"seq-len", CLI_U64, CLI_IDENTITY, "N", "0", "tokens of a row; 0: as many as there are positions"},
-    {"schedule", CLI_CHOICE, CLI_IDENTITY, "constant|linear|cosine", "cosine", "how the learning rate goes on after the warmup"},
-    {"lr", CLI_DOUBLE, CLI_IDENTITY, "RATE", "6e-4", "the learning rate at its highest"},
-    {"warmup", CLI_U64, CLI_IDENTITY, "N", NULL, "steps in which the rate rises from 0; a fiftieth of all when left out"},
-    {"warmup-offset", CLI_U64, CLI_IDENTITY, "N", "0", "1: the first step has the rate 1/warmup instead of 0"},
-    {"min-lr-ratio", CLI_DOUBLE, CLI_IDENTITY, "R", "0.1", "cosine ends at this share of the rate"},
-    {"beta1", CLI_DOUBLE, CLI_IDENTITY, "B", "0.9", "AdamW: decay of the first moment"},
-    {"beta2", CLI_DOUBLE, CLI_IDENTITY, "B", "0.95", "AdamW: decay of the second moment"},
-    {"eps", CLI_DOUBLE, CLI_IDENTITY, "E", "1e-8", "AdamW: epsilon"},
-    {"weight-decay", CLI_DOUBLE, CLI_IDENTITY, "W", "0.1", "AdamW: weight decay, not of biases and norms"},
-    {"clip", CLI_DOUBLE, CLI_IDENTITY, "NORM", "1", "global norm at which the gradient is clipped; 0: never"},
+    RECIPE_OPTS,
     {"held-out", CLI_DOUBLE, CLI_IDENTITY, "SHARE", "0", "share of the works that is not trained on but evaluated"},
     {"seed", CLI_U64, CLI_IDENTITY, "N", "42", "of weights, order of data and dropout"},
     {"dtype", CLI_CHOICE, CLI_IDENTITY, "auto|fp32|bf16", "auto",

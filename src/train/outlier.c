@@ -24,10 +24,10 @@ void cph_window_add(cph_window *w, double v)
 
 double cph_window_z(const cph_window *w)
 {
-    double sum = 0, squares = 0;
+    double sum = 0, squares = 0, base = cph_window_at(w, 0); /* numbers that are all equal have no deviation */
     if (w->n < CPH_WINDOW) return 0;
-    for (uint32_t i = 0; i < CPH_WINDOW; i++) sum += cph_window_at(w, i);
-    double mean = sum / CPH_WINDOW;
+    for (uint32_t i = 0; i < CPH_WINDOW; i++) sum += cph_window_at(w, i) - base;
+    double mean = base + sum / CPH_WINDOW;
     for (uint32_t i = 0; i < CPH_WINDOW; i++) {
         double d = cph_window_at(w, i) - mean;
         squares += d * d;

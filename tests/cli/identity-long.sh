@@ -70,16 +70,40 @@ train gpt2 | batch | | --batch=3
 train gpt2 | accumulate | | --accumulate=2
 train gpt2 | slots | --accumulate=2 | --slots=2
 train gpt2 | seq-len | | --seq-len=8
-train gpt2 | schedule | | --schedule=linear
-train gpt2 | lr | | --lr=0.0007
-train gpt2 | warmup | | --warmup=2
-train gpt2 | warmup-offset | | --warmup-offset=1
-train gpt2 | min-lr-ratio | | --min-lr-ratio=0.2
+train gpt2 | clip | | --clip=0.5
+train gpt2 | skip-outliers | | --skip-outliers=3
+train gpt2 | optimizer | | --optimizer=adamw_bert
+train gpt2 | weight-decay | | --weight-decay=0.2
+train gpt2 | decay-groups | | --decay-groups=bert
 train gpt2 | beta1 | | --beta1=0.8
 train gpt2 | beta2 | | --beta2=0.9
 train gpt2 | eps | | --eps=1e-7
-train gpt2 | weight-decay | | --weight-decay=0.2
-train gpt2 | clip | | --clip=0.5
+train gpt2 | momentum | --optimizer=sgd | --momentum=0.5
+train gpt2 | nesterov | --optimizer=sgd --momentum=0.5 | --nesterov
+train gpt2 | muon-lr | --optimizer=muon | --muon-lr=0.01
+train gpt2 | scale-parameter | --optimizer=adafactor !warmup | --scale-parameter=false
+train gpt2 | relative-step | --optimizer=adafactor !warmup | --relative-step=false
+train gpt2 | warmup-init | --optimizer=adafactor !warmup | --warmup-init
+train gpt2 | ema | | --ema=0.9
+train gpt2 | ema-release | --ema=0.9 | --ema-release
+train gpt2 | lr | | --lr=0.0007
+train gpt2 | schedule | | --schedule=linear
+train gpt2 | warmup | | --warmup=2
+train gpt2 | warmup-offset | | --warmup-offset=1
+train gpt2 | min-lr-ratio | | --min-lr-ratio=0.2
+train gpt2 | num-cycles | | --num-cycles=0.25
+train gpt2 | power | --schedule=polynomial | --power=2
+train gpt2 | lr-end | --schedule=nanot5 | --lr-end=1e-6
+train gpt2 | warmup-lr-rate | --schedule=cosine_warmup_with_min_lr --warmup=2 | --warmup-lr-rate=0.3
+train gpt2 | timescale | --schedule=inverse_sqrt | --timescale=7
+train gpt2 | stable-steps | --schedule=warmup_stable_decay | --stable-steps=1
+train gpt2 | decay-steps | --schedule=warmup_stable_decay | --decay-steps=2
+train gpt2 | warmup-type | --schedule=warmup_stable_decay | --warmup-type=1-sqrt
+train gpt2 | decay-type | --schedule=warmup_stable_decay | --decay-type=linear
+train gpt2 | factors | --schedule=t5x | --factors=constant
+train gpt2 | decay-factor | --schedule=t5x --factors=constant*decay_every --steps-per-decay=2 | --decay-factor=0.4
+train gpt2 | steps-per-decay | --schedule=t5x --factors=constant*decay_every | --steps-per-decay=2
+train gpt2 | steps-per-cycle | --schedule=t5x --factors=constant*cosine_decay --warmup=0 | --steps-per-cycle=9
 train gpt2 | held-out | | --held-out=0.2
 train gpt2 | seed | | --seed=6
 train gpt2 | dtype | --dtype=fp32 | --dtype=bf16

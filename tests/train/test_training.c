@@ -3,6 +3,8 @@
 #include <colophon/base/log.h>
 #include <colophon/base/memory.h>
 #include <colophon/base/philox.h>
+#include <colophon/format/safetensors.h>
+#include <colophon/train/optimizer.h>
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -94,9 +96,9 @@ static void the_digest_does_not_depend_on_threads_or_checkpoints(void **state)
 static void every_identity_option_changes_the_digest(void **state)
 {
     (void)state;
-    cph_digest seen[16];
+    cph_digest seen[32];
     size_t n = 0;
-    for (int i = 0; i < 15; i++) {
+    for (int i = 0; i < 27; i++) {
         cph_train_opts o = small("options");
         o.steps = 4;
         if (i == 1) o.lr = 1.1e-2;
@@ -113,6 +115,12 @@ static void every_identity_option_changes_the_digest(void **state)
         if (i == 12) o.weight_decay = 0;
         if (i == 13) o.held_out = 0.3;
         if (i == 14) o.n_layer = 2;
+        if (i >= 15 && i < 21) o.optimizer = cph_optimizer_text((cph_optimizer_kind)(i - 14));
+        if (i == 21) o.schedule = "inverse_sqrt";
+        if (i == 22) o.decay_groups = "2d";
+        if (i == 23) o.skip_outliers = 3;
+        if (i >= 24) o.ema = i == 24 ? 0.9 : 0.8;
+        if (i == 26) o.ema_release = true;
         seen[n] = trained(&o);
         for (size_t k = 0; k < n; k++) assert_memory_not_equal(&seen[k], &seen[n], sizeof *seen);
         n++;
@@ -242,6 +250,62 @@ static void a_run_killed_at_any_moment_ends_with_the_same_digest(void **state)
         print_message("killed %u times\n", kills);
         forget(&o);
     }
+}
+
+static void without(const cph_train_opts *o, const char *step)
+{
+    char path[CPH_PATH_MAX];
+    snprintf(path, sizeof path, "%s.run/step-%s", o->out, step);
+    must(cph_remove_tree(path, err));
+}
+
+/* State of every kind comes back from a checkpoint: moments, factors, averages, windows of outliers. */
+static void every_optimizer_goes_on_exactly(void **state)
+{
+    (void)state;
+    for (unsigned kind = 0; kind < CPH_N_OPTIMIZERS; kind++) {
+        cph_train_opts o = small("resumed");
+        cph_train_result r;
+        cph_buf log;
+        o.optimizer = cph_optimizer_text((cph_optimizer_kind)kind);
+        o.momentum = 0.9;
+        o.ema = 0.9;
+        o.skip_outliers = 1;
+        o.steps = 180;
+        o.save_every = 60;
+        o.keep_last = 9;
+        o.held_out = 0.3;
+        cph_digest want = trained(&o);
+        cph_buf_init(&log, 1 << 24);
+        must(cph_file_read(testing_path("resumed/log.jsonl"), 0, &log, err));
+        assert_non_null(strstr(log.p, "\"skipped\":"));
+        cph_buf_release(&log);
+        must(cph_remove_tree(o.out, err));
+        without(&o, "00000180");
+        must(cph_train_run(&o, &r, err));
+        assert_int_equal(r.resumed_from, 120);
+        same(&r.digest, &want);
+        forget(&o);
+    }
+}
+
+static void the_average_is_released_when_asked(void **state)
+{
+    (void)state;
+    cph_train_opts o = small("average");
+    cph_safetensors *model = NULL, *last = NULL;
+    o.ema = 0.5;
+    o.ema_release = true;
+    (void)trained(&o);
+    must(cph_safetensors_open(&model, testing_path("average/model.safetensors"), err));
+    must(cph_safetensors_open(&last, testing_path("average.run/step-00000020/optimizer.safetensors"), err));
+    const cph_st_tensor *a = cph_safetensors_find(model, CPH_STR("transformer.wte.weight"));
+    const cph_st_tensor *b = cph_safetensors_find(last, CPH_STR("ema.transformer.wte.weight"));
+    assert_true(a && b && a->n == b->n);
+    assert_memory_equal(a->data, b->data, a->n * sizeof(float));
+    cph_safetensors_close(model);
+    cph_safetensors_close(last);
+    forget(&o);
 }
 
 static void a_request_to_stop_leaves_a_checkpoint(void **state)
@@ -461,6 +525,8 @@ int main(void)
         cmocka_unit_test(a_finished_run_is_found_and_another_option_is_named),
         cmocka_unit_test(another_token_set_is_another_run),
         cmocka_unit_test(a_run_killed_at_any_moment_ends_with_the_same_digest),
+        cmocka_unit_test(every_optimizer_goes_on_exactly),
+        cmocka_unit_test(the_average_is_released_when_asked),
         cmocka_unit_test(a_request_to_stop_leaves_a_checkpoint),
         cmocka_unit_test(a_full_disk_anywhere_leaves_nothing_half_and_the_run_goes_on),
         cmocka_unit_test(memory_that_runs_out_is_a_sentence),
