@@ -27,7 +27,7 @@ class Llmc(RatioBar):
         return state["ours"].ask(8)["tokens_per_s"]
 
     def peer(self, tools, state):
-        return state["peer"].ask(1)["tokens_per_s"]
+        return state["peer"].ask(2)["tokens_per_s"]
 
     def close(self, state):
         for server in state.values():
