@@ -29,6 +29,7 @@ void cph_tape_close(cph_tape *t)
     cph_free(t->tensors);
     cph_free(t->uses);
     cph_free(t->first_writer);
+    cph_free(t->runs);
     cph_free(t);
 }
 
@@ -46,15 +47,10 @@ static void find_lifetimes(cph_tape *t)
     for (size_t i = 0; i < t->n_uses; i++) {
         const tape_use *u = &t->uses[i];
         tape_tensor *x = &t->tensors[u->tensor];
-        if (u->grad && (u->flags & USE_MAKES_GRAD)) x->has_grad = true;
-    }
-    for (size_t i = 0; i < t->n_uses; i++) {
-        const tape_use *u = &t->uses[i];
-        tape_tensor *x = &t->tensors[u->tensor];
-        if (x->kind != TAPE_ACTIVATION || (u->grad && !x->has_grad)) continue;
+        if (x->kind != TAPE_ACTIVATION || (u->grad && !(x->has_grad && t->runs[u->node]))) continue;
         tape_buffer *b = u->grad ? &x->grad : &x->value;
         if (u->flags & USE_F) touch(b, u->node);
-        if (t->o.train && u->flags & USE_B) touch(b, 2 * n - 1 - u->node);
+        if (t->runs[u->node] && u->flags & USE_B) touch(b, 2 * n - 1 - u->node);
         if (x->kept && !u->grad) touch(b, 2 * n);
     }
 }
@@ -68,12 +64,6 @@ static uint64_t room_of(const tape_tensor *x)
 
 /* ---- who writes the gradients of parameters, in the order of running ---- */
 
-/* The step at which node i writes gradients: a loss makes them in the forward pass. */
-static uint32_t grad_step(const cph_tape *t, uint32_t i)
-{
-    return t->nodes[i].kind == CPH_OP_loss ? i : 2 * (uint32_t)t->n_nodes - 1 - i;
-}
-
 static cph_status find_writers(cph_tape *t, cph_err *err)
 {
     size_t n = t->params->n;
@@ -81,14 +71,14 @@ static cph_status find_writers(cph_tape *t, cph_err *err)
     CPH_TRY(cph_alloc_n(&mem, 2 * n + 1, sizeof(uint32_t), err));
     t->first_writer = mem;
     t->last_writer = t->first_writer + n;
-    for (size_t i = 0; i < n; i++) t->first_writer[i] = t->last_writer[i] = UINT32_MAX;
+    for (size_t i = 0; i < n; i++) t->first_writer[i] = t->last_writer[i] = TAPE_NO_NODE;
     for (size_t i = 0; i < t->n_uses; i++) {
         const tape_use *u = &t->uses[i];
         const tape_tensor *x = &t->tensors[u->tensor];
-        if (!u->grad || x->kind != TAPE_PARAM || !t->params->items[x->param].trainable) continue;
+        if (!u->grad || !t->runs[u->node] || x->kind != TAPE_PARAM || !t->params->items[x->param].trainable) continue;
         uint32_t *first = &t->first_writer[x->param], *last = &t->last_writer[x->param];
-        if (*first == UINT32_MAX || grad_step(t, u->node) < grad_step(t, *first)) *first = u->node;
-        if (*last == UINT32_MAX || grad_step(t, u->node) > grad_step(t, *last)) *last = u->node;
+        if (*first == TAPE_NO_NODE || cph_tape_grad_step(t, u->node) < cph_tape_grad_step(t, *first)) *first = u->node;
+        if (*last == TAPE_NO_NODE || cph_tape_grad_step(t, u->node) > cph_tape_grad_step(t, *last)) *last = u->node;
     }
     return CPH_OK;
 }
@@ -119,7 +109,7 @@ static void clear_grads(const cph_tape *t)
     for (size_t i = 0; i < t->params->n; i++) {
         const cph_param *p = &t->params->items[i];
         uint32_t first = t->first_writer[i];
-        const bool *fresh = first == UINT32_MAX ? NULL : fresh_of(&t->nodes[first]);
+        const bool *fresh = first == TAPE_NO_NODE ? NULL : fresh_of(&t->nodes[first]);
         if (p->trainable && !(fresh && *fresh)) memset(t->bases.grads + p->offset, 0, p->n * sizeof(float));
     }
 }
@@ -130,7 +120,7 @@ void cph_tape_on_grad(cph_tape *t, cph_grad_fn fn, void *ctx)
     t->on_grad_ctx = ctx;
 }
 
-static void tell_grads(const cph_tape *t, size_t node)
+static void tell_grads(const cph_tape *t, uint32_t node)
 {
     for (size_t i = 0; t->on_grad && i < t->params->n; i++)
         if (t->last_writer[i] == node) t->on_grad(t->on_grad_ctx, (uint32_t)i);
@@ -142,8 +132,9 @@ cph_status cph_tape_plan(cph_tape *t, uint64_t *arena_floats, cph_err *err)
         if (err) *err = t->err;
         return t->status;
     }
-    find_lifetimes(t);
     void *mem;
+    CPH_TRY(cph_tape_flow(t, err));
+    find_lifetimes(t);
     CPH_TRY(cph_alloc0(&mem, 2 * t->n_tensors * (sizeof(tape_buffer *) + sizeof(uint64_t)), err));
     uint64_t *sizes = mem;
     tape_buffer **buffers = (tape_buffer **)(void *)(sizes + 2 * t->n_tensors);
@@ -201,8 +192,8 @@ void cph_tape_forward(cph_tape *t, cph_exec *x)
 void cph_tape_backward(cph_tape *t, cph_exec *x)
 {
     for (size_t i = t->n_nodes; i-- > 0;) {
-        if (t->nodes[i].kind != CPH_OP_loss) cph_op_backward(x, &t->nodes[i]);
-        tell_grads(t, i);
+        if (t->runs[i] && t->nodes[i].kind != CPH_OP_loss) cph_op_backward(x, &t->nodes[i]);
+        tell_grads(t, (uint32_t)i);
     }
 }
 

@@ -8,6 +8,8 @@
 
 #include <colophon/nn/tape.h>
 
+#define TAPE_NO_NODE UINT32_MAX
+
 enum { /* when a use touches its buffer */
     USE_F = 1,  /* forward */
     USE_B = 2,  /* backward */
@@ -19,6 +21,7 @@ typedef struct tape_use {
     uint32_t node, tensor;
     uint32_t field; /* offset of the pointer in cph_op */
     uint32_t shift; /* elements into the tensor */
+    uint32_t adds;  /* of a gradient that is made: offset of the flag that adds to it; 0: the record cannot */
     uint8_t flags;
     bool grad;
 } tape_use;
@@ -36,7 +39,9 @@ typedef struct tape_tensor {
     uint64_t n;
     uint32_t rows, width, param;
     cph_dtype type; /* of value and gradient */
-    bool kept, has_grad;
+    bool kept;
+    bool wants, has_grad; /* depends on something trainable; somebody makes its gradient */
+    uint32_t first_grad;  /* the node that begins the gradient */
     tape_buffer value, grad;
 } tape_tensor;
 
@@ -48,7 +53,8 @@ struct cph_tape {
     tape_use *uses;
     size_t n_nodes, cap_nodes, n_tensors, cap_tensors, n_uses, cap_uses;
     uint64_t arena_floats, scratch_bytes;
-    uint32_t *last_writer, *first_writer; /* of each parameter's gradient, by node; UINT32_MAX: none */
+    uint32_t *last_writer, *first_writer; /* of each parameter's gradient, by node; TAPE_NO_NODE: none */
+    bool *runs;                           /* by node: its gradients are made */
     bool fresh;
     cph_grad_fn on_grad;
     void *on_grad_ctx;
@@ -56,6 +62,15 @@ struct cph_tape {
     cph_status status;
     cph_err err;
 };
+
+/* flow.c: which nodes run backward, who begins each gradient and who adds to it. */
+cph_status cph_tape_flow(cph_tape *t, cph_err *err);
+
+/* The step at which node i makes gradients: a loss does in the forward pass. */
+static inline uint32_t cph_tape_grad_step(const cph_tape *t, uint32_t i)
+{
+    return t->nodes[i].kind == CPH_OP_loss ? i : 2 * (uint32_t)t->n_nodes - 1 - i;
+}
 
 /* planner.c: gives every buffer its offset; returns the floats of the arena. */
 cph_status cph_plan_buffers(tape_buffer **buffers, const uint64_t *sizes, size_t n, uint64_t *arena_floats,

@@ -56,7 +56,7 @@ size_t cph_n_tasks(const cph_op *op, bool backward, unsigned phase)
         return backward ? parts(op->u.embed.width, CPH_COLUMN_TASK) : CPH_BLOCKS(op->u.embed.rows);
     case CPH_OP_linear: return linear_tasks(&op->u.linear, backward, phase);
     case CPH_OP_norm:
-        if (backward && phase == 1) return op->u.norm.dgamma ? parts(op->u.norm.width, CPH_COLUMN_TASK) : 0;
+        if (backward && phase == 1) return op->u.norm.dgamma || op->u.norm.dbeta ? parts(op->u.norm.width, CPH_COLUMN_TASK) : 0;
         return CPH_BLOCKS(op->u.norm.rows);
     case CPH_OP_attention: {
         const cph_attention *a = &op->u.attention;

@@ -30,57 +30,76 @@ void REF(embed_bwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scr
         }
 }
 
-/* mu = mean(s); v = mean((s-mu)^2); h = (s-mu)/sqrt(v+eps) gamma + beta */
+/* mu = mean(s), or 0 with rms; v = mean((s-mu)^2); h = (s-mu)/sqrt(v+eps) gamma + beta */
 void REF(norm_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch)
 {
     (void)phase, (void)scratch;
     const cph_norm *n = &op->u.norm;
     size_t w = n->width, end = cph_u32_min((uint32_t)(task + 1) * CPH_ROW_BLOCK, n->rows);
     for (size_t r = task * CPH_ROW_BLOCK; r < end; r++) {
-        const cph_real *x = n->x + r * w, *s = n->y ? n->sum + r * w : x;
+        const cph_real *s = (n->y ? n->sum : n->x) + r * w;
         lanes sum = {{0}}, square = {{0}};
         for (size_t c = 0; n->y && c < w; c++)
-            n->sum[r * w + c] = x[c] + val(n->y, op->dtype, r * w + c) * drop_factor(&n->drop, r * w + c);
+            n->sum[r * w + c] = (n->x ? n->x[r * w + c] : 0) +
+                                val(n->y, op->dtype, r * w + c) * drop_factor(&n->drop, r * w + c);
         for (size_t c = 0; c < w; c++) sum.v[c % LANES] = sum.v[c % LANES] + s[c];
-        cph_real mu = lanes_sum(&sum) / (cph_real)w;
+        cph_real mu = n->rms ? 0 : lanes_sum(&sum) / (cph_real)w;
         for (size_t c = 0; c < w; c++) {
             cph_real d = s[c] - mu;
             square.v[c % LANES] = R_FMA(d, d, square.v[c % LANES]);
         }
         cph_real rstd = 1 / R_SQRT(lanes_sum(&square) / (cph_real)w + (cph_real)n->eps);
-        for (size_t c = 0; c < w; c++)
-            put(n->h, op->dtype, r * w + c, R_FMA((s[c] - mu) * rstd, n->gamma[c], n->beta[c]));
-        n->mean[r] = mu;
+        for (size_t c = 0; c < w; c++) {
+            cph_real h = R_FMA((s[c] - mu) * rstd, n->gamma[c], n->beta ? n->beta[c] : 0);
+            h = h * drop_factor(&n->h_drop, r * w + c);
+            put(n->h, op->dtype, r * w + c, h);
+            if (n->stream) n->stream[r * w + c] = h;
+        }
+        if (!n->rms) n->mean[r] = mu;
         n->rstd[r] = rstd;
     }
 }
 
-/* dx += rstd (g - mean(g) - xhat mean(g xhat)), g = dh gamma; dgamma and dbeta of this block of rows */
+/* The gradient of the norm's result, of all who read it. */
+static cph_real result_grad(const cph_norm *n, cph_dtype t, size_t at)
+{
+    cph_real d = n->dh ? val(n->dh, t, at) : 0;
+    if (n->dstream) d = d + n->dstream[at];
+    return d * drop_factor(&n->h_drop, at);
+}
+
+/* d goes to sum's parts: without y, x is sum and what dx holds has taken dsum's place. */
+static void give(const cph_norm *n, cph_dtype t, size_t at, cph_real d)
+{
+    if (n->dx) n->dx[at] = n->y && n->dx_adds ? n->dx[at] + d : d;
+    if (!n->dy) return;
+    cph_real dy = d * drop_factor(&n->drop, at);
+    put(n->dy, t, at, n->dy_adds ? val(n->dy, t, at) + dy : dy);
+}
+
+/* d = rstd (g - mean(g) - xhat mean(g xhat)) + later, g = dh gamma; dgamma and dbeta of this block of rows */
 static void norm_bwd_rows(const cph_norm *n, cph_dtype t, size_t block)
 {
     size_t w = n->width, end = cph_u32_min((uint32_t)(block + 1) * CPH_ROW_BLOCK, n->rows);
-    const cph_real *sums = n->y ? n->sum : n->x;
+    const cph_real *sums = n->y ? n->sum : n->x, *later = n->y ? n->dsum : n->dx_adds ? n->dx : NULL;
     cph_real *pg = n->part + block * w, *pb = pg + (size_t)CPH_BLOCKS(n->rows) * w;
-    if (n->dgamma) memset(pg, 0, w * sizeof *pg), memset(pb, 0, w * sizeof *pb);
+    if (n->dgamma) memset(pg, 0, w * sizeof *pg);
+    if (n->dbeta) memset(pb, 0, w * sizeof *pb);
     for (size_t r = block * CPH_ROW_BLOCK; r < end; r++) {
         const cph_real *s = sums + r * w;
-        cph_real mu = n->mean[r], rstd = n->rstd[r];
+        cph_real mu = n->rms ? 0 : n->mean[r], rstd = n->rstd[r];
         lanes sg = {{0}}, sx = {{0}};
         for (size_t c = 0; c < w; c++) {
-            cph_real g = val(n->dh, t, r * w + c) * n->gamma[c], xhat = (s[c] - mu) * rstd;
+            cph_real g = result_grad(n, t, r * w + c) * n->gamma[c], xhat = (s[c] - mu) * rstd;
             sg.v[c % LANES] = sg.v[c % LANES] + g;
             sx.v[c % LANES] = R_FMA(g, xhat, sx.v[c % LANES]);
         }
-        cph_real mg = lanes_sum(&sg) / (cph_real)w, mx = lanes_sum(&sx) / (cph_real)w;
+        cph_real mg = n->rms ? 0 : lanes_sum(&sg) / (cph_real)w, mx = lanes_sum(&sx) / (cph_real)w;
         for (size_t c = 0; c < w; c++) {
-            cph_real dh = val(n->dh, t, r * w + c), g = dh * n->gamma[c], xhat = (s[c] - mu) * rstd;
-            cph_real d = R_FMA(rstd, R_FMA(-xhat, mx, g - mg), n->dsum ? n->dsum[r * w + c] : 0);
-            if (n->dgamma) {
-                pg[c] = R_FMA(dh, xhat, pg[c]);
-                pb[c] = pb[c] + dh;
-            }
-            n->dx[r * w + c] = d;
-            if (n->dy) put(n->dy, t, r * w + c, d * drop_factor(&n->drop, r * w + c));
+            cph_real dh = result_grad(n, t, r * w + c), g = dh * n->gamma[c], xhat = (s[c] - mu) * rstd;
+            if (n->dgamma) pg[c] = R_FMA(dh, xhat, pg[c]);
+            if (n->dbeta) pb[c] = pb[c] + dh;
+            give(n, t, r * w + c, R_FMA(rstd, R_FMA(-xhat, mx, g - mg), later ? later[r * w + c] : 0));
         }
     }
 }
@@ -96,8 +115,8 @@ void REF(norm_bwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scra
     size_t w = n->width, blocks = CPH_BLOCKS(n->rows);
     size_t end = cph_u32_min((uint32_t)(task + 1) * CPH_COLUMN_TASK, n->width);
     for (size_t c = task * CPH_COLUMN_TASK; c < end; c++) {
-        n->dgamma[c] = n->dgamma[c] + tree_column(n->part + c, w, blocks);
-        n->dbeta[c] = n->dbeta[c] + tree_column(n->part + blocks * w + c, w, blocks);
+        if (n->dgamma) n->dgamma[c] = n->dgamma[c] + tree_column(n->part + c, w, blocks);
+        if (n->dbeta) n->dbeta[c] = n->dbeta[c] + tree_column(n->part + blocks * w + c, w, blocks);
     }
 }
 

@@ -54,8 +54,30 @@ ALWAYS void add_residual(const cph_norm *n, cph_dtype t, size_t r)
         size_t len = w - c < DROP_CHUNK ? w - c : DROP_CHUNK, at = r * w + c;
         drop_fill(keep, at, len, &n->drop);
         EACH_VECTOR(i, left, len)
-        v_st(n->sum + at + i,
-             v_add(v_ld(n->x + at + i, left), v_mul(v_get(n->y, t, at + i, left), v_ld(keep + i, left))), left);
+        {
+            vf x = n->x ? v_ld(n->x + at + i, left) : v_set(0);
+            v_st(n->sum + at + i, v_add(x, v_mul(v_get(n->y, t, at + i, left), v_ld(keep + i, left))), left);
+        }
+    }
+}
+
+/* h and stream of one row; s is the row of sums. */
+ALWAYS void norm_results(const cph_norm *n, cph_dtype t, size_t r, const float *s, float mean, float inverse)
+{
+    size_t w = n->width;
+    vf mu = v_set(mean), rstd = v_set(inverse);
+    float keep[DROP_CHUNK];
+    for (size_t c = 0; c < w; c += DROP_CHUNK) {
+        size_t len = w - c < DROP_CHUNK ? w - c : DROP_CHUNK, at = r * w + c;
+        if (n->h_drop.p > 0) drop_fill(keep, at, len, &n->h_drop);
+        EACH_VECTOR(i, left, len)
+        {
+            vf beta = n->beta ? v_ld(n->beta + c + i, left) : v_set(0);
+            vf h = v_fma(v_mul(v_sub(v_ld(s + c + i, left), mu), rstd), v_ld(n->gamma + c + i, left), beta);
+            if (n->h_drop.p > 0) h = v_mul(h, v_ld(keep + i, left));
+            v_put(n->h, t, at + i, h, left);
+            if (n->stream) v_st(n->stream + at + i, h, left);
+        }
     }
 }
 
@@ -64,24 +86,23 @@ ALWAYS void norm_rows(const cph_norm *n, cph_dtype t, size_t task)
     size_t w = n->width, end = cph_u32_min((uint32_t)(task + 1) * CPH_ROW_BLOCK, n->rows);
     for (size_t r = task * CPH_ROW_BLOCK; r < end; r++) {
         const float *s = (n->y ? n->sum : n->x) + r * w;
-        lanes32 sum = lanes_zero(), square = lanes_zero();
+        float mu = 0;
+        lanes32 square = lanes_zero();
         if (n->y) add_residual(n, t, r);
-        EACH_LANES(i, u, left, w) lanes_put(&sum, (unsigned)u, v_add(sum.v[u], v_ld(s + i + u * W, left)),
-                                            left);
-        float mu = lanes_total(&sum) / (float)w;
+        if (!n->rms) {
+            lanes32 sum = lanes_zero();
+            EACH_LANES(i, u, left, w)
+            lanes_put(&sum, (unsigned)u, v_add(sum.v[u], v_ld(s + i + u * W, left)), left);
+            mu = lanes_total(&sum) / (float)w;
+            n->mean[r] = mu;
+        }
         EACH_LANES(i, u, left, w)
         {
             vf d = v_sub(v_ld(s + i + u * W, left), v_set(mu));
             lanes_put(&square, (unsigned)u, v_fma(d, d, square.v[u]), left);
         }
-        float rstd = 1 / sqrtf(lanes_total(&square) / (float)w + (float)n->eps);
-        EACH_VECTOR(i, left, w)
-        {
-            vf xhat = v_mul(v_sub(v_ld(s + i, left), v_set(mu)), v_set(rstd));
-            v_put(n->h, t, r * w + i, v_fma(xhat, v_ld(n->gamma + i, left), v_ld(n->beta + i, left)), left);
-        }
-        n->mean[r] = mu;
-        n->rstd[r] = rstd;
+        n->rstd[r] = 1 / sqrtf(lanes_total(&square) / (float)w + (float)n->eps);
+        norm_results(n, t, r, s, mu, n->rstd[r]);
     }
 }
 
@@ -91,6 +112,20 @@ static void norm_fwd(const cph_op *op, unsigned phase, size_t task, float *scrat
     FOR_TYPE(op->dtype, norm_rows(&op->u.norm, TYPE, task));
 }
 
+/* out: the gradient of the norm's result from element `at` on, of all who read it */
+ALWAYS void result_grads(const cph_norm *n, cph_dtype t, size_t at, size_t len, float *out)
+{
+    float keep[DROP_CHUNK];
+    if (n->h_drop.p > 0) drop_fill(keep, at, len, &n->h_drop);
+    EACH_VECTOR(i, left, len)
+    {
+        vf d = n->dh ? v_get(n->dh, t, at + i, left) : v_set(0);
+        if (n->dstream) d = v_add(d, v_ld(n->dstream + at + i, left));
+        if (n->h_drop.p > 0) d = v_mul(d, v_ld(keep + i, left));
+        v_st(out + i, d, left);
+    }
+}
+
 /* What the second pass over a row needs. */
 typedef struct norm_row {
     size_t at; /* of the row's first element */
@@ -98,54 +133,68 @@ typedef struct norm_row {
     float *pg, *pb;
 } norm_row;
 
-ALWAYS void norm_bwd_finish(const cph_norm *n, cph_dtype t, const norm_row *row)
+/* Elements c..c+len-1 of a row; dh holds their result_grads. */
+ALWAYS void norm_bwd_finish(const cph_norm *n, cph_dtype t, const norm_row *row, size_t c, size_t len, const float *dh)
 {
-    const float *s = (n->y ? n->sum : n->x) + row->at;
-    const float *dsum = n->dsum ? n->dsum + row->at : NULL;
+    const float *s = (n->y ? n->sum : n->x) + row->at, *later = n->y ? n->dsum : n->dx_adds ? n->dx : NULL;
     float keep[DROP_CHUNK];
     vf mu = v_set(row->mu), rstd = v_set(row->rstd), mg = v_set(row->mg), mx = v_set(row->mx);
-    for (size_t c = 0; c < n->width; c += DROP_CHUNK) {
-        size_t len = n->width - c < DROP_CHUNK ? n->width - c : DROP_CHUNK;
-        if (n->dy) drop_fill(keep, row->at + c, len, &n->drop);
-        EACH_VECTOR(i, left, len)
+    if (n->dy) drop_fill(keep, row->at + c, len, &n->drop);
+    EACH_VECTOR(i, left, len)
+    {
+        size_t x = c + i, at = row->at + x;
+        vf h = v_ld(dh + i, left), g = v_mul(h, v_ld(n->gamma + x, left));
+        vf xhat = v_mul(v_sub(v_ld(s + x, left), mu), rstd);
+        vf d = v_fma(rstd, v_fnma(xhat, mx, v_sub(g, mg)), later ? v_ld(later + at, left) : v_set(0));
+        if (n->dgamma) v_st(row->pg + x, v_fma(h, xhat, v_ld(row->pg + x, left)), left);
+        if (n->dbeta) v_st(row->pb + x, v_add(v_ld(row->pb + x, left), h), left);
+        if (n->dx) v_st(n->dx + at, n->y && n->dx_adds ? v_add(v_ld(n->dx + at, left), d) : d, left);
+        if (!n->dy) continue;
+        vf dy = v_mul(d, v_ld(keep + i, left));
+        v_put(n->dy, t, at, n->dy_adds ? v_add(v_get(n->dy, t, at, left), dy) : dy, left);
+    }
+}
+
+/* The two sums over a row: of g and of g xhat. */
+ALWAYS void norm_bwd_sums(const cph_norm *n, cph_dtype t, norm_row *row)
+{
+    const float *s = (n->y ? n->sum : n->x) + row->at;
+    float dh[DROP_CHUNK];
+    size_t w = n->width;
+    lanes32 sg = lanes_zero(), sx = lanes_zero();
+    for (size_t c = 0; c < w; c += DROP_CHUNK) { /* a multiple of 32: lanes go on */
+        size_t len = w - c < DROP_CHUNK ? w - c : DROP_CHUNK;
+        result_grads(n, t, row->at + c, len, dh);
+        EACH_LANES(i, u, left, len)
         {
-            size_t x = c + i;
-            vf h = v_get(n->dh, t, row->at + x, left), g = v_mul(h, v_ld(n->gamma + x, left));
-            vf xhat = v_mul(v_sub(v_ld(s + x, left), mu), rstd);
-            vf later = dsum ? v_ld(dsum + x, left) : v_set(0);
-            vf d = v_fma(rstd, v_fnma(xhat, mx, v_sub(g, mg)), later);
-            if (n->dgamma) {
-                v_st(row->pg + x, v_fma(h, xhat, v_ld(row->pg + x, left)), left);
-                v_st(row->pb + x, v_add(v_ld(row->pb + x, left), h), left);
-            }
-            v_st(n->dx + row->at + x, d, left);
-            if (n->dy) v_put(n->dy, t, row->at + x, v_mul(d, v_ld(keep + i, left)), left);
+            size_t x = i + u * W;
+            vf g = v_mul(v_ld(dh + x, left), v_ld(n->gamma + c + x, left));
+            vf xhat = v_mul(v_sub(v_ld(s + c + x, left), v_set(row->mu)), v_set(row->rstd));
+            lanes_put(&sg, (unsigned)u, v_add(sg.v[u], g), left);
+            lanes_put(&sx, (unsigned)u, v_fma(g, xhat, sx.v[u]), left);
         }
     }
+    row->mg = n->rms ? 0 : lanes_total(&sg) / (float)w;
+    row->mx = lanes_total(&sx) / (float)w;
 }
 
 ALWAYS void norm_bwd_rows(const cph_norm *n, cph_dtype t, size_t task)
 {
     size_t w = n->width, end = cph_u32_min((uint32_t)(task + 1) * CPH_ROW_BLOCK, n->rows);
     norm_row row = {.pg = n->part + task * w, .pb = n->part + (CPH_BLOCKS(n->rows) + task) * w};
-    if (n->dgamma) memset(row.pg, 0, w * sizeof *row.pg), memset(row.pb, 0, w * sizeof *row.pb);
+    float dh[DROP_CHUNK];
+    if (n->dgamma) memset(row.pg, 0, w * sizeof *row.pg);
+    if (n->dbeta) memset(row.pb, 0, w * sizeof *row.pb);
     for (size_t r = task * CPH_ROW_BLOCK; r < end; r++) {
-        const float *s = (n->y ? n->sum : n->x) + r * w;
-        lanes32 sg = lanes_zero(), sx = lanes_zero();
         row.at = r * w;
-        row.mu = n->mean[r];
+        row.mu = n->rms ? 0 : n->mean[r];
         row.rstd = n->rstd[r];
-        EACH_LANES(i, u, left, w)
-        {
-            size_t x = i + u * W;
-            vf g = v_mul(v_get(n->dh, t, row.at + x, left), v_ld(n->gamma + x, left));
-            vf xhat = v_mul(v_sub(v_ld(s + x, left), v_set(row.mu)), v_set(row.rstd));
-            lanes_put(&sg, (unsigned)u, v_add(sg.v[u], g), left);
-            lanes_put(&sx, (unsigned)u, v_fma(g, xhat, sx.v[u]), left);
+        norm_bwd_sums(n, t, &row);
+        for (size_t c = 0; c < w; c += DROP_CHUNK) {
+            size_t len = w - c < DROP_CHUNK ? w - c : DROP_CHUNK;
+            result_grads(n, t, row.at + c, len, dh);
+            norm_bwd_finish(n, t, &row, c, len, dh);
         }
-        row.mg = lanes_total(&sg) / (float)w;
-        row.mx = lanes_total(&sx) / (float)w;
-        norm_bwd_finish(n, t, &row);
     }
 }
 
@@ -157,9 +206,10 @@ static void norm_bwd(const cph_op *op, unsigned phase, size_t task, float *scrat
         FOR_TYPE(op->dtype, norm_bwd_rows(n, TYPE, task));
         return;
     }
-    add_tree(n->dgamma, n->part, n->width, CPH_BLOCKS(n->rows), task * CPH_COLUMN_TASK, false);
-    add_tree(n->dbeta, n->part + CPH_BLOCKS(n->rows) * n->width, n->width, CPH_BLOCKS(n->rows),
-             task * CPH_COLUMN_TASK, false);
+    if (n->dgamma) add_tree(n->dgamma, n->part, n->width, CPH_BLOCKS(n->rows), task * CPH_COLUMN_TASK, false);
+    if (n->dbeta)
+        add_tree(n->dbeta, n->part + CPH_BLOCKS(n->rows) * n->width, n->width, CPH_BLOCKS(n->rows),
+                 task * CPH_COLUMN_TASK, false);
 }
 
 #endif

@@ -83,6 +83,12 @@ static double *operand(subject *s, size_t n, void **grad)
     return x;
 }
 
+/* cmocka's own comparison is of floats. */
+static void close_to(double got, double want, double within)
+{
+    if (!(fabs(got - want) <= within)) fail_msg("%.15g, not %.15g", got, want);
+}
+
 typedef void (*pass_fn)(const cph_op *op, unsigned phase, size_t task, double *scratch);
 
 static void run(const cph_op *op, pass_fn fn, bool backward)
@@ -178,32 +184,42 @@ static void activations_have_the_known_values(void **state)
         {6, 5.999999994080, 1.000000035469, 5.999999999916, 1.000000000771, 5.999779646450}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         const double *k = known[i];
-        assert_float_equal(act_of(CPH_ACT_GELU, k[0]), k[1], 1e-12);
-        assert_float_equal(slope_of(CPH_ACT_GELU, k[0]), k[2], 1e-12);
-        assert_float_equal(act_of(CPH_ACT_GELU_NEW, k[0]), k[3], 1e-12);
-        assert_float_equal(slope_of(CPH_ACT_GELU_NEW, k[0]), k[4], 1e-12);
-        assert_float_equal(act_of(CPH_ACT_QUICK_GELU, k[0]), k[5], 1e-12);
+        close_to(act_of(CPH_ACT_GELU, k[0]), k[1], 1e-12);
+        close_to(slope_of(CPH_ACT_GELU, k[0]), k[2], 1e-12);
+        close_to(act_of(CPH_ACT_GELU_NEW, k[0]), k[3], 1e-12);
+        close_to(slope_of(CPH_ACT_GELU_NEW, k[0]), k[4], 1e-12);
+        close_to(act_of(CPH_ACT_QUICK_GELU, k[0]), k[5], 1e-12);
     }
     assert_true(act_of(CPH_ACT_GELU_10, 50) == 10 && slope_of(CPH_ACT_GELU_10, 50) == 0);
-    assert_float_equal(act_of(CPH_ACT_MISH, 1), 0.865098388267310, 1e-12);
-    assert_float_equal(act_of(CPH_ACT_SILU, -2), -0.238405844044235, 1e-12);
+    close_to(act_of(CPH_ACT_MISH, 1), 0.865098388267310, 1e-12);
+    close_to(act_of(CPH_ACT_SILU, -2), -0.238405844044235, 1e-12);
     assert_true(act_of(CPH_ACT_MISH, 500) == 500 && act_of(CPH_ACT_RELU, -1) == 0);
 }
 
-static void try_norm(bool residual, double p)
+typedef struct norm_case {
+    bool residual, no_x, rms, stream;
+    double p, p_h;
+} norm_case;
+
+static void try_norm(norm_case k)
 {
     static subject s;
     s = (subject){.op.kind = CPH_OP_norm};
     cph_norm *n = &s.op.u.norm;
     size_t size = 66 * 5;
-    *n = (cph_norm){.rows = 66, .width = 5, .eps = 1e-5, .drop = {p, 9, &draw}};
-    n->x = input(&s, size, &n->dx);
-    if (residual) n->y = operand(&s, size, &n->dy);
+    *n = (cph_norm){.rows = 66, .width = 5, .eps = 1e-5, .rms = k.rms, .drop = {k.p, 9, &draw},
+                    .h_drop = {k.p_h, 10, &draw}};
+    if (!k.no_x) n->x = input(&s, size, &n->dx);
+    if (k.residual) n->y = operand(&s, size, &n->dy);
     n->gamma = input(&s, 5, &n->dgamma);
-    n->beta = input(&s, 5, &n->dbeta);
+    if (!k.rms) n->beta = input(&s, 5, &n->dbeta);
     n->h = output(&s, size);
     n->dh = s.weight;
-    if (residual) {
+    n->sum = k.residual ? room(&s, size, false) : NULL;
+    if (k.stream) {
+        n->stream = output(&s, size);
+        n->dstream = s.weight2;
+    } else if (k.residual) {
         n->sum = output(&s, size);
         n->dsum = s.weight2;
     }
@@ -218,9 +234,39 @@ static void try_norm(bool residual, double p)
 static void norm_has_the_right_gradient(void **state)
 {
     (void)state;
-    try_norm(false, 0);
-    try_norm(true, 0);
-    try_norm(true, 0.4);
+    try_norm((norm_case){0});
+    try_norm((norm_case){.residual = true});
+    try_norm((norm_case){.residual = true, .p = 0.4});
+    try_norm((norm_case){.residual = true, .stream = true, .p = 0.4, .p_h = 0.3});
+    try_norm((norm_case){.residual = true, .no_x = true});
+    try_norm((norm_case){.rms = true});
+    try_norm((norm_case){.rms = true, .residual = true, .p = 0.4, .p_h = 0.3});
+    try_norm((norm_case){.rms = true, .stream = true});
+}
+
+/* With adds, what dx and dy held is there still. */
+static void norm_adds_to_gradients_that_others_began(void **state)
+{
+    (void)state;
+    double x[10], y[10], h[10], sum[10], dh[10], dx[2][10], dy[2][10], mean[2], rstd[2], gamma[5], beta[5], part[10];
+    for (int i = 0; i < 10; i++) x[i] = sin(i), y[i] = cos(3 * i), dh[i] = sin(7 * i), dx[1][i] = dy[1][i] = i;
+    for (int i = 0; i < 5; i++) gamma[i] = 1 + 0.1 * i, beta[i] = 0;
+    for (int residual = 0; residual < 2; residual++) {
+        for (int adds = 0; adds < 2; adds++) {
+            cph_op op = {.kind = CPH_OP_norm};
+            op.u.norm = (cph_norm){.x = x, .y = residual ? y : NULL, .gamma = gamma, .beta = beta, .sum = sum,
+                                   .mean = mean, .rstd = rstd, .h = h, .dh = dh, .dx = dx[adds],
+                                   .dy = residual ? dy[adds] : NULL, .part = part, .rows = 2, .width = 5,
+                                   .eps = 1e-5, .dx_adds = adds, .dy_adds = adds};
+            for (int i = 0; i < 10; i++) dx[1][i] = dy[1][i] = i;
+            run(&op, cph_ref64_norm_fwd, false);
+            run(&op, cph_ref64_norm_bwd, true);
+        }
+        for (int i = 0; i < 10; i++) {
+            close_to(dx[1][i], dx[0][i] + i, 1e-12);
+            if (residual) close_to(dy[1][i], dy[0][i] + i, 1e-12);
+        }
+    }
 }
 
 static void try_attention(cph_attention shape, uint32_t q_len, uint32_t k_len)
@@ -293,7 +339,7 @@ static void adamw_gives_the_known_values(void **state)
                                       .one_beta2 = 0.001, .step = 0.01 / (1 - cph_pow_int(0.9, t)),
                                       .inv_root = 1 / sqrt(1 - cph_pow_int(0.999, t)), .eps = 1e-8};
         cph_ref64_adamw_fwd(&op, 0, 0, NULL);
-        for (int i = 0; i < 2; i++) assert_float_equal(p[i], want[t - 1][i], 1e-11);
+        for (int i = 0; i < 2; i++) close_to(p[i], want[t - 1][i], 1e-11);
     }
 }
 
@@ -313,10 +359,31 @@ static void norm_gives_the_known_values(void **state)
     run(&op, cph_ref64_norm_fwd, false);
     run(&op, cph_ref64_norm_bwd, true);
     for (int i = 0; i < 4; i++) {
-        assert_float_equal(h[i], y[i], 1e-11);
-        assert_float_equal(dx[i], d[i], 1e-11);
+        close_to(h[i], y[i], 1e-11);
+        close_to(dx[i], d[i], 1e-11);
     }
-    assert_float_equal(dgamma[3], 0.608509672527, 1e-11);
+    close_to(dgamma[3], 0.608509672527, 1e-11);
+}
+
+/* text-models 2.2 */
+static void rms_norm_gives_the_known_values(void **state)
+{
+    (void)state;
+    static const double x[4] = {1, 2, 3, 5}, gamma[4] = {1, 0.5, 2, 1}, dh[4] = {0.1, -0.2, 0.3, 0.4};
+    static const double y[4] = {0.320256291187, 0.320256291187, 1.921537747121, 1.601281455934};
+    static const double d[4] = {0.001642343071, -0.092792201214, 0.101003916569, -0.023813913763};
+    static const double dg[4] = {0.032025629119, -0.128102516475, 0.288230662068, 0.640512582374};
+    double h[4], rstd, dx[4], dgamma[4] = {0}, part[8];
+    cph_op op = {.kind = CPH_OP_norm};
+    op.u.norm = (cph_norm){.x = x, .gamma = gamma, .h = h, .rstd = &rstd, .dh = dh, .dx = dx, .dgamma = dgamma,
+                           .part = part, .rows = 1, .width = 4, .eps = 1e-6, .rms = true};
+    run(&op, cph_ref64_norm_fwd, false);
+    run(&op, cph_ref64_norm_bwd, true);
+    for (int i = 0; i < 4; i++) {
+        close_to(h[i], y[i], 1e-11);
+        close_to(dx[i], d[i], 1e-11);
+        close_to(dgamma[i], dg[i], 1e-11);
+    }
 }
 
 static void sums_of_squares_cover_every_element_once(void **state)
@@ -334,6 +401,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(embed_has_the_right_gradient),     cmocka_unit_test(linear_has_the_right_gradient),
         cmocka_unit_test(activations_have_the_known_values), cmocka_unit_test(norm_has_the_right_gradient),
+        cmocka_unit_test(norm_adds_to_gradients_that_others_began),
+        cmocka_unit_test(rms_norm_gives_the_known_values),
                  cmocka_unit_test(attention_has_the_right_gradient),
         cmocka_unit_test(loss_has_the_right_gradient),      cmocka_unit_test(norm_gives_the_known_values),
         cmocka_unit_test(adamw_gives_the_known_values),

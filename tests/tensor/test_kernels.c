@@ -170,16 +170,20 @@ static void row_norm(bench *b, cph_exec *x)
 {
     uint32_t rows = pick(b, 1, 200), w = pick(b, 1, 400);
     size_t n = (size_t)rows * w;
-    bool residual = pick(b, 0, 1);
+    bool residual = pick(b, 0, 1), rms = pick(b, 0, 1), wants_dy = residual && pick(b, 0, 3);
     cph_op op = {.kind = CPH_OP_norm, .dtype = b->dtype};
-    op.u.norm = (cph_norm){.x = in(b, n), .y = residual ? v_in(b, n) : NULL, .gamma = in(b, w), .beta = in(b,
-                                                                                                         w),
-                           .sum = residual ? out(b, n) : NULL, .h = v_out(b, n), .mean = out(b, rows),
-                           .rstd = out(b, rows), .dh = v_in(b, n), .dsum = pick(b, 0, 1) ? in(b, n) : NULL,
-                           .dx = out(b, n), .dy = residual ? v_out(b, n) : NULL, .dgamma = sum(b, w),
-                           .dbeta = sum(b, w), .part = scratch(b, 2 * (size_t)CPH_BLOCKS(rows) * w),
-                               .rows = rows,
-                           .width = w, .eps = 1e-5, .drop = some_drop(b, 4)};
+    op.u.norm = (cph_norm){.x = residual && pick(b, 0, 3) == 0 ? NULL : in(b, n), .y = residual ? v_in(b, n) : NULL,
+                           .gamma = in(b, w), .beta = rms ? NULL : in(b, w), .sum = residual ? out(b, n) : NULL,
+                           .h = v_out(b, n), .stream = pick(b, 0, 1) ? out(b, n) : NULL,
+                           .mean = rms ? NULL : out(b, rows), .rstd = out(b, rows),
+                           .dh = pick(b, 0, 3) ? v_in(b, n) : NULL, .dstream = pick(b, 0, 1) ? in(b, n) : NULL,
+                           .dsum = residual && pick(b, 0, 1) ? in(b, n) : NULL,
+                           .dx = pick(b, 0, 3) ? sum(b, n) : NULL, .dy = wants_dy ? v_sum(b, n) : NULL,
+                           .dgamma = pick(b, 0, 3) ? sum(b, w) : NULL, .dbeta = !rms && pick(b, 0, 3) ? sum(b, w) : NULL,
+                           .part = scratch(b, 2 * (size_t)CPH_BLOCKS(rows) * w), .rows = rows, .width = w, .eps = 1e-5,
+                           .drop = some_drop(b, 4), .h_drop = some_drop(b, 6), .rms = rms, .dx_adds = pick(b, 0, 1),
+                           .dy_adds = pick(b, 0, 1)};
+    op.u.norm.dx_adds = op.u.norm.dx_adds && op.u.norm.dx;
     cph_op_forward(x, &op);
     cph_op_backward(x, &op);
 }

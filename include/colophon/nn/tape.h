@@ -8,11 +8,13 @@
  * places in one arena: the exact peak is known before anything is allocated.
  * Backward walks the tape in reverse.
  *
- * Invariant  A tensor's gradient has one writer; who needs two consumers has the
- *            second pass it on (the residual of norm does).
+ * Invariant  Of the records that read a tensor, the one that runs backward first writes its
+ *            gradient and the others add, in that order. What reaches only frozen parameters
+ *            is not run backward.
  * Threads    One at a time.
  * Memory     Recording allocates; cph_tape_forward and _backward do not.
- * Errors     Recording keeps the first fault; cph_tape_plan returns it.
+ * Errors     Recording keeps the first fault; cph_tape_plan returns it, and CPH_BUG for a tape
+ *            whose gradients cannot be made (a record that would have to add and cannot).
  */
 #ifndef CPH_NN_TAPE_H
 #define CPH_NN_TAPE_H
@@ -46,9 +48,20 @@ typedef struct cph_bases {
 CPH_API cph_tensor cph_tape_embed(cph_tape *t, const uint32_t *ids, const uint32_t *positions, uint32_t rows,
                                   uint32_t tok, uint32_t pos, cph_drop drop);
 typedef struct cph_normed {
-    cph_tensor sum, h;
+    cph_tensor sum, h, stream;
 } cph_normed;
-/* y 0: no residual is added, sum is x. */
+typedef struct cph_norm_opts {
+    uint32_t gamma, beta; /* beta is not read with rms */
+    double eps;
+    bool rms;    /* T5: no mean, no beta */
+    bool stream; /* post-norm: .stream is h in fp32 for the next residual (h itself where the tape is fp32) */
+    cph_drop drop, h_drop; /* of y, of h */
+} cph_norm_opts;
+/*
+ * sum = x + dropout(y), h = norm of sum. y 0: no residual is added, sum is x. x 0: sum is y, so that
+ * what a product made can be normed. x is of the stream (fp32), y of the tape's type.
+ */
+CPH_API cph_normed cph_tape_norm_as(cph_tape *t, cph_tensor x, cph_tensor y, const cph_norm_opts *o);
 CPH_API cph_normed cph_tape_norm(cph_tape *t, cph_tensor x, cph_tensor y, uint32_t gamma, uint32_t beta,
                                  double eps, cph_drop drop);
 #define CPH_NO_PARAM UINT32_MAX

@@ -101,21 +101,27 @@ typedef struct cph_linear {
     cph_act act;
 } cph_linear;
 
+/*
+ * sum = x + drop(y); h = h_drop((sum - mean) rstd gamma + beta); with rms (T5) no mean is taken.
+ * Post-norm in bf16: the next product reads h, the next residual `stream`, which is h before rounding.
+ */
 typedef struct cph_norm {
-    const cph_real *x; /* [rows,width] */
+    const cph_real *x; /* [rows,width]; NULL: 0 */
     const void *y;     /* [rows,width]; NULL: sum is x itself and not written */
-    const cph_real *gamma, *beta;
-    cph_real *sum, *mean, *rstd; /* [rows,width], [rows] twice */
+    const cph_real *gamma, *beta; /* beta NULL: 0 */
+    cph_real *sum, *mean, *rstd;  /* [rows,width], [rows] twice; mean not with rms */
     void *h;
-    const void *dh;
-    const cph_real *dsum; /* NULL: nothing else reads sum */
-    cph_real *dx;
+    cph_real *stream;             /* [rows,width] or NULL */
+    const void *dh;               /* gradients of h, stream and sum; NULL: 0 */
+    const cph_real *dstream, *dsum;
+    cph_real *dx;                 /* NULL: not wanted, as dy */
     void *dy;
-    cph_real *dgamma, *dbeta; /* NULL: frozen */
-    cph_real *part;           /* [2,CPH_BLOCKS(rows),width] */
+    cph_real *dgamma, *dbeta;     /* NULL: frozen */
+    cph_real *part;               /* [2,CPH_BLOCKS(rows),width] */
     uint32_t rows, width;
     double eps;
-    cph_drop drop;
+    cph_drop drop, h_drop;
+    bool rms, dx_adds, dy_adds;   /* dx, dy go on from what they hold */
 } cph_norm;
 
 typedef struct cph_attention {
