@@ -85,6 +85,7 @@ static cph_status read_options(cph_replay *r, cph_err *err)
     if (!cph_json_u64(cph_json_get(identity, "slots"), &slots) || slots > CPH_MAX_SLOTS)
         return cph_fail(err, CPH_DATA, "%s: its manifest does not say how many slots a step has", r->o->model);
     o->slots = (uint32_t)slots;
+    o->arith = cph_arith_text(r->arith);
     r->last = (uint32_t)steps;
     cph_status s = cph_train_opts_check(o, err);
     return s == CPH_OK ? s : cph_err_prefix(err, "%s", r->o->model);

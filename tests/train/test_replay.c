@@ -173,6 +173,9 @@ static void open_forger(cph_trainer *t, const cph_train_opts *o)
     must(cph_trainer_open_tokens(t, err));
     must(cph_tokenizer_open(&t->tokenizer, o->tokenizer, err));
     must(cph_trainer_new_model(t, WORLD_VOCAB, err));
+    cph_arith arith;
+    must(cph_train_arith(o, &arith, err));
+    must(cph_model_set_arith(t->model, arith, err));
     must(cph_trainer_open_order(t, err));
     must(cph_trainer_allocate(t, err));
 }
@@ -308,7 +311,7 @@ static void a_draw_is_repeated_by_its_seed_and_says_what_it_looked_at(void **sta
 static void every_kind_of_run_can_be_replayed(void **state)
 {
     (void)state;
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 9; i++) {
         cph_train_opts o = run_opts("kinds", "tokens");
         o.steps = 20;
         o.save_every = o.keep_every = 5;
@@ -316,6 +319,9 @@ static void every_kind_of_run_can_be_replayed(void **state)
         if (i == 2) o.held_out = 0.4, o.eval_every = 3;
         if (i == 3) o.schedule = "linear", o.warmup_offset = 1, o.warmup = 4;
         if (i == 4) o.batch = 8, o.steps = 60, o.save_every = o.keep_every = 20; /* more than one epoch */
+        if (i == 6) o.accumulate = 5, o.slots = 4;
+        if (i == 7) o.dtype = "fp32";
+        if (i == 8) o.arith = "bf16-fma";
         if (i == 5) o.seq_len = T / 2, o.clip = 0, o.seed = 18446744073709551615u;
         trained(&o);
         holds(&o, i == 4 ? 3 : 4, 0);
@@ -544,6 +550,7 @@ static void other_bits_are_refused_and_not_called_fraud(void **state)
         cph_err err = {0};
         o.steps = 2;
         o.warmup = 0;
+        o.dtype = "fp32";
         trained(&o);
         reseal(o.out, false, cases[i].object, cases[i].key, cases[i].value);
         cph_arena_init(&a, 0);
