@@ -13,6 +13,7 @@
 #include <colophon/format/safetensors.h>
 #include <colophon/model/model.h>
 #include <colophon/tensor/math.h>
+#include <colophon/train/optimizer.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -217,27 +218,38 @@ static cph_status ten_steps(golden *g, cph_err *err)
 {
     char path[CPH_PATH_MAX];
     cph_json *steps;
-    uint64_t flat = cph_model_flat_len(g->model);
-    float *m1 = take(g, flat, sizeof *m1), *v2 = take(g, flat, sizeof *v2);
+    cph_optimizer_opts adamw;
+    cph_optimizer *o = NULL;
     double loss_top = 0, loss_worst = 0, norm_top = 0, norm_worst = 0;
     CPH_TRY(cph_path_join(path, g->dir, "train10.json", err));
     CPH_TRY(cph_json_read(&steps, &g->arena, path, 0, err));
+    cph_optimizer_opts_init(&adamw, CPH_OPTIMIZER_ADAMW);
+    adamw.lr = 1e-3;
+    adamw.beta2 = 0.95;
+    adamw.weight_decay = 0.1;
+    adamw.decay = CPH_DECAY_2D;
+    CPH_TRY(cph_optimizer_open(&o, g->model, &adamw, NULL, g->pool, err));
+    cph_status s = CPH_OK;
     uint64_t k = 0;
-    for (const cph_json *v = steps->first; v; v = v->next, k++) {
+    for (const cph_json *v = steps->first; s == CPH_OK && v; v = v->next, k++) {
         double want_loss = 0, want_norm = 0;
         float loss;
         cph_json_double(cph_json_get(v, "loss"), &want_loss);
         cph_json_double(cph_json_get(v, "grad_norm"), &want_norm);
-        CPH_TRY(run_step(g, &loss, err));
-        double norm = cph_grad_norm(g->model, g->grads, g->pool), clip = fmin(1.0, 1.0 / (norm + 1e-6));
-        cph_adamw o = {.lr = (float)(1e-3 * fmin(1.0, (double)(k + 1) / 3.0)), .beta1 = 0.9f, .beta2 = 0.95f,
-                       .eps = 1e-8f, .weight_decay = 0.1f, .t = k + 1, .decay_2d_only = true};
-        cph_adamw_step(g->model, g->grads, m1, v2, &o, (float)clip, g->pool);
+        s = run_step(g, &loss, err);
+        if (s != CPH_OK) break;
+        (void)cph_optimizer_sums(o, g->grads);
+        double norm = cph_optimizer_norm(o);
+        cph_optimizer_step(o, g->grads, &(cph_update){.t = k + 1, .schedule = fmin(1.0, (double)(k + 1) / 3.0),
+                                                      .grad_scale = fmin(1.0, 1.0 / (norm + 1e-6))});
+        cph_model_weights_changed(g->model);
         loss_top = fmax(loss_top, want_loss);
         norm_top = fmax(norm_top, want_norm);
         loss_worst = fmax(loss_worst, fabs((double)loss - want_loss));
         norm_worst = fmax(norm_worst, fabs(norm - want_norm));
     }
+    cph_optimizer_close(o);
+    CPH_TRY(s);
     if (k == 0) return cph_fail(err, CPH_DATA, "train10.json: no steps");
     say(g, "train10", CPH_STR("loss"), loss_worst / loss_top, g->tol_loss,
         loss_worst / loss_top <= g->tol_loss);

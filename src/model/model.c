@@ -24,13 +24,6 @@ static cph_status choose_family(cph_model *m, cph_err *err)
     return cph_fail(err, CPH_DATA, "config.json: model_type \"%.*s\" is not built (gpt2 is)", CPH_FMT(type));
 }
 
-static size_t flat_blocks(const cph_registry *r)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < r->n; i++) n += (r->items[i].n + CPH_FLAT_BLOCK - 1) / CPH_FLAT_BLOCK;
-    return n;
-}
-
 /* Config tree to shape, registry and arena; `dir` NULL: no file is looked at. */
 static cph_status build(cph_model *m, const cph_json *config, const char *dir, cph_err *err)
 {
@@ -41,8 +34,6 @@ static cph_status build(cph_model *m, const cph_json *config, const char *dir, c
     CPH_TRY(choose_family(m, err));
     if (dir) CPH_TRY(cph_weights_untie(m, dir, err));
     CPH_TRY(m->family->build(m, err));
-    CPH_TRY(cph_alloc_n(&mem, flat_blocks(&m->params), sizeof *m->blocks, err));
-    m->blocks = mem;
     CPH_TRY(cph_alloc_n(&mem, m->params.flat_len, sizeof *m->weights, err));
     m->weights = mem;
     memset(m->weights, 0, m->params.flat_len * sizeof *m->weights);
@@ -116,7 +107,6 @@ void cph_model_close(cph_model *m)
     cph_free(m->weights);
     cph_free(m->packed);
     cph_free(m->packed_arena);
-    cph_free(m->blocks);
     cph_arena_release(&m->arena);
     cph_free(m);
 }

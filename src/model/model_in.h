@@ -70,7 +70,6 @@ struct cph_model {
     void **packed;     /* by parameter; pointers into packed_arena, NULL where not packed */
     void *packed_arena;
     uint64_t version, packed_version; /* of the weights */
-    double *blocks; /* flat-block sums, for the gradient norm */
 };
 
 /* config.c */

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include <colophon/train/optimizer.h>
 #include "world.h"
 
 enum { T = 32, ROWS = 400 };
@@ -283,7 +284,13 @@ static void loss_and_norm(cph_model *m, const page *p, uint32_t len, uint32_t n_
                    .inv_labels = 1.0f / (float)n_labels};
     must(cph_step_run(s, &b, grads, loss, err));
     *loss /= n_labels;
-    *norm = cph_grad_norm(m, grads, NULL);
+    cph_optimizer_opts how;
+    cph_optimizer *o = NULL;
+    cph_optimizer_opts_init(&how, CPH_OPTIMIZER_SGD);
+    must(cph_optimizer_open(&o, m, &how, NULL, NULL, err));
+    (void)cph_optimizer_sums(o, grads);
+    *norm = cph_optimizer_norm(o);
+    cph_optimizer_close(o);
     cph_step_close(s);
     cph_free(grads);
 }

@@ -99,19 +99,6 @@ CPH_API const float *cph_step_logits(const cph_step *s);              /* [B,T,V]
 /* [B,T,E] hidden_states.i when kept; lives until the next call */
 CPH_API const float *cph_step_hidden(cph_step *s, uint32_t i);
 
-/* ---- optimizer kernels on the flat arenas (same bits on every ISA and thread count) ---- */
-typedef struct cph_adamw {
-    float lr, beta1, beta2, eps, weight_decay; /* text-models 11.1 */
-    uint64_t t;                                /* from 1 */
-    bool decay_by_flag;                        /* weight decay only where param.decay */
-    bool decay_2d_only;                        /* or: only tensors of two or more dimensions */
-} cph_adamw;
-CPH_API double cph_grad_norm(const cph_model *m, const float *grads,
-                             cph_pool *pool); /* all trainable tensors */
-/* One update: g is multiplied by `grad_scale` (clipping) first. m1, v2: flat arenas. */
-CPH_API void cph_adamw_step(cph_model *m, const float *grads, float *m1, float *v2, const cph_adamw *o,
-                            float grad_scale, cph_pool *pool);
-
 /* ---- decoding with a key-value cache ---- */
 typedef struct cph_decoder cph_decoder;
 CPH_API cph_status cph_decoder_open(cph_decoder **out, cph_model *m, uint32_t n_rows, uint32_t max_len,
