@@ -7,6 +7,7 @@
 #include "tensor_in.h"
 
 #include <colophon/base/str.h>
+#include <colophon/tensor/gemm.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -162,6 +163,19 @@ cph_arith cph_arith_default(const char **why)
         }
     if (why) *why = because;
     return a;
+}
+
+bool cph_processor_has_amx(void)
+{
+#if defined(__x86_64__)
+    unsigned a, b, c, d, low, high;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 27 & 1)) return false; /* no XGETBV */
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (d >> 22 & 1) && (d >> 24 & 1) && (d >> 25 & 1) && (low >> 17 & 3) == 3;
+#else
+    return false;
+#endif
 }
 
 void cph_processor_family(char out[32])

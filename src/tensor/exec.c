@@ -3,6 +3,7 @@
  * exec.c - runs the phases of an operation on the pool, each worker with scratch of its own.
  * Nothing is allocated after cph_exec_open.
  */
+#include "products.h"
 #include "tensor_in.h"
 
 #include <colophon/base/memory.h>
@@ -133,13 +134,24 @@ static cph_op_fn forward_of(const cph_backend *b, cph_op_kind k)
     return b->fwd[k] ? b->fwd[k] : cph_backend_ref.fwd[k];
 }
 
+const struct cph_backend *cph_exec_backend(const cph_exec *x) { return x->backend; }
+unsigned cph_exec_threads(const cph_exec *x) { return x->pool ? cph_pool_threads(x->pool) : 1; }
+
+void cph_exec_tasks(cph_exec *x, const cph_op *op, cph_op_fn fn, unsigned phase, size_t n_tasks)
+{
+    struct run r = {op, fn, phase, x->scratch, x->scratch_floats};
+    run_tasks(x->pool, n_tasks, run_task, &r);
+}
+
 void cph_op_forward(cph_exec *x, const cph_op *op)
 {
+    if (x->backend->products && cph_products_forward(x, op)) return;
     run_phases(x->pool, op, forward_of(x->backend, op->kind), false, x->scratch, x->scratch_floats);
 }
 
 void cph_op_backward(cph_exec *x, const cph_op *op)
 {
+    if (x->backend->products && cph_products_backward(x, op)) return;
     cph_op_fn own = x->backend->bwd[op->kind];
     run_phases(x->pool, op, own ? own : cph_backend_ref.bwd[op->kind], true, x->scratch, x->scratch_floats);
 }
@@ -152,6 +164,7 @@ void cph_op_flat(const cph_backend *b, cph_pool *pool, const cph_op *op)
 /* Elements of 32 bits: floats, or pairs of bf16. */
 size_t cph_pack_bytes(const cph_backend *b, cph_dtype dtype, uint32_t in, uint32_t out)
 {
+    if (b->products) return cph_products_pack_bytes(b, dtype, in, out);
     if (!b->panel) return 0;
     size_t steps = b->dots && dtype == CPH_BF16 ? ((size_t)in + 1) / 2 : in;
     return ((size_t)out + b->panel - 1) / b->panel * b->panel * steps * sizeof(float);
@@ -187,6 +200,10 @@ static cph_status pack_panel(void *arg, size_t task, unsigned worker, cph_err *e
 void cph_pack_weight(cph_exec *x, cph_dtype dtype, const float *w, uint32_t in, uint32_t out, bool out_in,
                      void *packed)
 {
+    if (x->backend->products) {
+        cph_products_pack(x, dtype, w, in, out, out_in, packed);
+        return;
+    }
     struct packing p = {x->backend, dtype, w, in, out, out_in, packed};
     if (p.b->panel) run_tasks(x->pool, (out + p.b->panel - 1) / p.b->panel, pack_panel, &p);
 }

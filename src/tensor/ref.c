@@ -17,6 +17,7 @@ static size_t scratch_of(const cph_op *op)
 const struct cph_backend cph_backend_ref = {
     .name = "ref",
     .scratch_of = scratch_of,
+    .act = cph_ref_linear_act,
     .fwd = {
 #define CPH_OP(name, passes, what) [CPH_OP_##name] = cph_ref_##name##_fwd,
 #include <colophon/tensor/ops.def>

@@ -37,6 +37,17 @@ void REF(linear_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *sc
         for (size_t c = t.n0; c < t.n1; c++) forward_one(l, op->dtype, &w, r, c);
 }
 
+/* A block of rows whose product another hand made (products.c). */
+void REF(linear_act)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch)
+{
+    (void)phase, (void)scratch;
+    const cph_linear *l = &op->u.linear;
+    cph_dtype y_type = l->real_y ? CPH_F32 : op->dtype;
+    size_t end = cph_u32_min((uint32_t)(task + 1) * CPH_ROW_BLOCK, l->rows);
+    for (size_t at = task * CPH_ROW_BLOCK * l->out; at < end * l->out; at++)
+        put(l->y, y_type, at, act_of(l->act, l->pre ? val(l->pre, op->dtype, at) : val(l->y, y_type, at)));
+}
+
 /* dy becomes d pre; column sums of this block of rows */
 static void linear_bwd_rows(const cph_linear *l, cph_dtype t, size_t block)
 {

@@ -29,6 +29,7 @@ static size_t scratch_of(const cph_op *op)
                 [CPH_OP_attention] = attention_bwd},                                               \
         .dots = DOTS, .panel = NR, .pack = pack_weight_panel, .linear_pack = linear_pack_floats,   \
         .loss_pack = loss_pack_floats, .scratch_floats = LINEAR_FLOATS, .scratch_of = scratch_of,  \
+        .act = linear_act,                                                                         \
     }
 
 #endif

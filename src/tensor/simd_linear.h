@@ -67,6 +67,22 @@ static void linear_fwd(const cph_op *op, unsigned phase, size_t task, float *scr
     else if (l->b || l->act != CPH_ACT_NONE) linear_epilogue(l, CPH_F32, CPH_F32, t, part.c, part.ldc);
 }
 
+/* A block of rows whose product another hand made (products.c), by pieces of a row. */
+static void linear_act(const cph_op *op, unsigned phase, size_t task, float *scratch)
+{
+    (void)phase;
+    const cph_linear *l = &op->u.linear;
+    cph_dtype y_type = l->real_y ? CPH_F32 : op->dtype, type = l->pre ? op->dtype : y_type;
+    const void *from = l->pre ? l->pre : l->y;
+    size_t end = cph_u32_min((uint32_t)(task + 1) * CPH_ROW_BLOCK, l->rows) * (size_t)l->out;
+    for (size_t at = task * CPH_ROW_BLOCK * l->out, n; at < end; at += n) {
+        n = end - at < 4096 ? end - at : 4096;
+        EACH_VECTOR(i, left, n) v_st(scratch + i, v_get(from, type, at + i, left), left);
+        act_row(l->act, scratch, n);
+        EACH_VECTOR(i, left, n) v_put(l->y, y_type, at + i, v_ld(scratch + i, left), left);
+    }
+}
+
 /* ---- linear, backward ---- */
 
 /* dX wants W^T as its B, dW the other factor of the outer product: both packed in the first phase. */

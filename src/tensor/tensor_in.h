@@ -27,7 +27,16 @@ struct cph_backend {
     size_t (*loss_pack)(cph_dtype type, const cph_loss *l);
     size_t scratch_floats;                      /* of every worker, at least */
     size_t (*scratch_of)(const cph_op *op);     /* floats that a record wants in all */
+    cph_op_fn act; /* of a linear record whose product stands in pre, or where that is NULL in y: 64 rows a task */
+    /* Where a library multiplies (products.c): its table, and what its arithmetic is called. */
+    const struct cph_products *products;
+    const char *arith;
 };
+
+/* For products.c: whose exec it is, and tasks of one phase on its pool. */
+const struct cph_backend *cph_exec_backend(const cph_exec *x);
+unsigned cph_exec_threads(const cph_exec *x);
+void cph_exec_tasks(cph_exec *x, const cph_op *op, cph_op_fn fn, unsigned phase, size_t n_tasks);
 
 #ifdef CPH_REF_DOUBLE
 #define CPH_REF_NAME(name) cph_ref64_##name
@@ -36,6 +45,7 @@ struct cph_backend {
 extern const struct cph_backend cph_backend_ref, cph_backend_avx2, cph_backend_avx512, cph_backend_avx512bf16;
 extern const struct cph_backend cph_backend_neon;
 #endif
+void CPH_REF_NAME(linear_act)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch);
 #define CPH_OP(name, passes, what)                                                                 \
     void CPH_REF_NAME(name##_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch); \
     CPH_PASSES_##passes(name)
