@@ -6,6 +6,7 @@ PyTorch runs eagerly or under torch.compile, whichever is faster in a trial befo
 compared with eager PyTorch in the dtype that takes less."""
 import json
 import statistics
+import sys
 
 from frame import RIVALS, Absent, Bar, Check
 
@@ -31,6 +32,7 @@ def trial(tools, dtype, seq, compiled):
     except RuntimeError as why:
         if not compiled:
             raise Absent(f"PyTorch does not run: {why}") from why
+        print(f"  torch.compile does not run here: {why}", file=sys.stderr)
         return None
     finally:
         server.close()
