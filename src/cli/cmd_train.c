@@ -44,6 +44,7 @@ static cph_status fill_identity(const cli *c, cph_train_opts *o, cph_err *err)
     o->seed = cli_u64(c, "seed");
     o->dtype = cli_str(c, "dtype");
     o->arith = cli_str(c, "arith");
+    o->gemm = cli_str(c, "gemm");
     return cli_recipe(c, o, err);
 }
 
@@ -145,6 +146,8 @@ static const cli_opt opts[] = {
      "type of activations and operands; auto: what this processor is fastest at (colophon doctor says what that is)"},
     {"arith", CLI_CHOICE, CLI_IDENTITY, "fp32|bf16-fma|bf16-dot", NULL,
      "how products are computed; fp32 and bf16-fma give the same bits on every processor"},
+    {"gemm", CLI_CHOICE, CLI_IDENTITY, "own|onednn", "own",
+     "who multiplies matrices; onednn: the library, by its plug-in: it knows AMX, and promises the same bits to nobody"},
     {"ranks", CLI_STR, CLI_RUN, "N|mpi", "1", "processes that train together, at most one a slot: N are started on this machine; mpi: whoever mpirun or srun started"},
     {"eval-every", CLI_U64, CLI_RUN, "N", "0", "steps between evaluations; 0: at the end only"},
     {"save-every", CLI_U64, CLI_RUN, "N", "500", "steps between checkpoints; 0: at the end only"},
@@ -160,7 +163,7 @@ const cli_command cmd_train_gpt2 = {
         "Trains a GPT-2 and seals it as a Hugging Face directory with a colophon.json. It first says how much memory and "
         "about how much time that takes.\n\n"
         "The same command goes on where it was stopped or killed, and ends with the same digest. With the same options and "
-        "corpus the digest is the same with any number of threads and, with --arith fp32 or bf16-fma, on every processor. Another option is another model: "
+        "corpus the digest is the same with any number of threads and, with --arith fp32 or bf16-fma, on every processor (not with --gemm onednn). Another option is another model: "
         "the command refuses to go on and names the option.\n\n"
         "While it runs, OUT.run holds the checkpoints (sealed, with optimizer and state) and log.jsonl; it may be removed "
         "afterwards, but `verify --replay` starts from it. report.html in the model shows the curve.",

@@ -192,5 +192,21 @@ cph_status cph_model_set_arith(cph_model *m, cph_arith arith, cph_err *err)
     return CPH_OK;
 }
 
+cph_status cph_model_set_gemm(cph_model *m, cph_gemm gemm, cph_err *err)
+{
+    const cph_backend *b;
+    if (m->packed) return cph_fail(err, CPH_USAGE, "who multiplies for a model is chosen before its first pass");
+    CPH_TRY(cph_backend_for(&b, m->arith, err));
+    if (gemm == CPH_GEMM_ONEDNN) CPH_TRY(cph_backend_onednn(&b, b, cph_arith_dtype(m->arith), err));
+    m->backend = b;
+    return CPH_OK;
+}
+
+const char *cph_model_arith_text(const cph_model *m)
+{
+    const char *library = cph_backend_arith(m->backend);
+    return library ? library : cph_arith_text(m->arith);
+}
+
 cph_arith cph_model_arith(const cph_model *m) { return m->arith; }
 const char *cph_model_isa(const cph_model *m) { return cph_backend_name(m->backend); }

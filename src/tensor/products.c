@@ -97,6 +97,15 @@ cph_status cph_backend_onednn(const cph_backend **out, const cph_backend *native
     return s;
 }
 
+cph_status cph_onednn_version(const char **out, cph_err *err)
+{
+    pthread_mutex_lock(&lock);
+    cph_status s = load(err);
+    if (s == CPH_OK) *out = library->version;
+    pthread_mutex_unlock(&lock);
+    return s;
+}
+
 const char *cph_backend_arith(const cph_backend *b) { return b->arith; }
 
 /* ---- weights in the library's form: of the forward product, then, where that is no float, of dX's ---- */

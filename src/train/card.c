@@ -254,7 +254,7 @@ static cph_status facts(cph_buf *b, const cph_trainer *t, cph_err *err)
     return cph_buf_printf(b, err,
                           "| arithmetic | %s, numerics " CPH_NUMERICS " |\n| seed | %llu |\n\n"
                           "All options are in `colophon.json`, the curve in `report.html`.\n",
-                          cph_arith_text(cph_model_arith(t->model)), (unsigned long long)t->o.seed);
+                          cph_model_arith_text(t->model), (unsigned long long)t->o.seed);
 }
 
 cph_status cph_train_card(const cph_trainer *t, const cph_digest *name, const char *dir, cph_err *err)

@@ -36,6 +36,11 @@ static cph_status check_arithmetic(cph_replay *r, cph_err *err)
     cph_err none = {.status = CPH_OK};
     if (!cph_str_is(numerics, CPH_NUMERICS)) return refuse(r, "numerics", numerics, CPH_NUMERICS, err);
     snprintf(name, sizeof name, "%.*s", CPH_FMT(arith));
+    if (cph_str_starts(arith, "onednn-")) {
+        cph_fail(err, CPH_IO, "%s: refused, not reported as fraud: its matrix products are oneDNN's (%.*s), which "
+                              "promises the same bits to nobody", r->o->model, CPH_FMT(arith));
+        return cph_hint(err, "a run that shall be audited is trained with --gemm own, the default");
+    }
     if (!cph_arith_parse(name, &r->arith)) return refuse(r, "the arithmetic", arith, "not known", err);
     if (cph_backend_for(&kernels, r->arith, &none) != CPH_OK)
         return refuse(r, "the arithmetic", arith, "not to be had", err);

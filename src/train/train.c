@@ -186,9 +186,12 @@ cph_status cph_trainer_new_model(cph_trainer *t, uint32_t vocab, cph_err *err)
 static cph_status set_arith(cph_trainer *t, cph_err *err)
 {
     cph_arith a;
+    cph_gemm gemm;
     CPH_TRY(cph_train_arith(&t->o, &a, err));
+    CPH_TRY(cph_train_gemm(&t->o, &gemm, err));
     CPH_TRY(cph_model_set_arith(t->model, a, err));
-    cph_log(CPH_INFO, "arithmetic: %s, kernels of %s", cph_arith_text(a), cph_model_isa(t->model));
+    CPH_TRY(cph_model_set_gemm(t->model, gemm, err));
+    cph_log(CPH_INFO, "arithmetic: %s, kernels of %s", cph_model_arith_text(t->model), cph_model_isa(t->model));
     return CPH_OK;
 }
 

@@ -14,7 +14,7 @@
 void cph_train_opts_init(cph_train_opts *o)
 {
     *o = (cph_train_opts){.n_layer = 12, .n_embd = 768, .n_head = 12, .n_positions = 1024,
-                          .batch = 8, .accumulate = 1, .slots = 1, .dtype = "auto", .clip = 1, .seed = 42, .steps = 1000,
+                          .batch = 8, .accumulate = 1, .slots = 1, .dtype = "auto", .gemm = "own", .clip = 1, .seed = 42, .steps = 1000,
                           .optimizer = "adamw", .decay_groups = "hf", .lr = 6e-4, .weight_decay = -1, .beta1 = -1,
                           .beta2 = -1, .eps = -1, .momentum = -1, .muon_lr = -1, .scale_parameter = true,
                           .relative_step = true, .schedule = "cosine_with_min_lr", .warmup = -1, .min_lr_ratio = 0.1,
@@ -45,9 +45,26 @@ static cph_status check_shape(const cph_train_opts *o, cph_err *err)
     return CPH_OK;
 }
 
+cph_status cph_train_gemm(const cph_train_opts *o, cph_gemm *out, cph_err *err)
+{
+    const char *gemm = o->gemm ? o->gemm : "own";
+    bool onednn = strcmp(gemm, "onednn") == 0;
+    if (!onednn && strcmp(gemm, "own") != 0)
+        return cph_fail(err, CPH_USAGE, "gemm is '%s'; it must be own or onednn", gemm);
+    if (onednn && o->arith) {
+        cph_fail(err, CPH_USAGE, "arith %s is how our own products are computed, with gemm onednn they are not ours", o->arith);
+        return cph_hint(err, "--dtype fp32 or bf16 chooses oneDNN's operands");
+    }
+    *out = onednn ? CPH_GEMM_ONEDNN : CPH_GEMM_OWN;
+    return CPH_OK;
+}
+
 cph_status cph_train_arith(const cph_train_opts *o, cph_arith *out, cph_err *err)
 {
+    cph_gemm gemm;
     cph_arith a = cph_arith_default(NULL);
+    CPH_TRY(cph_train_gemm(o, &gemm, err));
+    if (gemm == CPH_GEMM_ONEDNN && a == CPH_ARITH_FP32 && cph_processor_has_amx()) a = CPH_ARITH_BF16_FMA;
     const char *dtype = o->dtype ? o->dtype : "auto";
     bool fp32 = strcmp(dtype, "fp32") == 0, bf16 = strcmp(dtype, "bf16") == 0;
     if (!fp32 && !bf16 && strcmp(dtype, "auto") != 0)
@@ -282,7 +299,7 @@ static cph_status set_arith(const cph_trainer *t, cph_arena *a, cph_json *identi
 {
     char family[32];
     cph_arith arith = cph_model_arith(t->model);
-    CPH_TRY(cph_identity_text(identity, a, "arith", cph_str_of(cph_arith_text(arith)), err));
+    CPH_TRY(cph_identity_text(identity, a, "arith", cph_str_of(cph_model_arith_text(t->model)), err));
     if (arith != CPH_ARITH_BF16_DOT) return CPH_OK;
     cph_processor_family(family);
     return cph_identity_version(identity, a, "processor", cph_str_of(family), err);

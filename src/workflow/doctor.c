@@ -7,6 +7,7 @@
 #include <colophon/base/memory.h>
 #include <colophon/base/pool.h>
 #include <colophon/model/model.h>
+#include <colophon/tensor/gemm.h>
 #include <colophon/tensor/op.h>
 #include <colophon/workflow/doctor.h>
 
@@ -67,6 +68,24 @@ static bool has_flag(const char *flags, const char *flag)
     return false;
 }
 
+/* The plug-in pays where there are matrix units: our kernels have none (engine 6.1). */
+static cph_status onednn(doctor *d, cph_err *err)
+{
+    static const char subject[] = "arithmetic", name[] = "oneDNN";
+    const char *version;
+    char line[64];
+    bool amx = cph_processor_has_amx(), here = cph_onednn_version(&version, NULL) == CPH_OK;
+    if (here) snprintf(line, sizeof line, "%s (train --gemm onednn)", version);
+    else snprintf(line, sizeof line, "its plug-in is not here (libdnnl-dev at build time)");
+    if (!amx) return fact(d, subject, name, line, err);
+    return find(d, subject, name, CPH_FINDING_NOTE, cph_str_of(line),
+                here ? "this processor has AMX, and oneDNN uses it: try train --gemm onednn --dtype bf16; such a run cannot be "
+                       "replayed"
+                     : "this processor has AMX, and oneDNN uses it: install libdnnl-dev, build again, then try train --gemm "
+                       "onednn --dtype bf16",
+                err);
+}
+
 static cph_status processor(doctor *d, cph_err *err)
 {
     char text[8192], line[256];
@@ -97,7 +116,8 @@ static cph_status processor(doctor *d, cph_err *err)
     cph_arith arith = cph_arith_default(&why);
     snprintf(line, sizeof line, "%s (%s)", cph_arith_text(arith), why);
     CPH_TRY(fact(d, "arithmetic", "default", line, err));
-    return fact(d, "arithmetic", "same bits on every processor", "fp32, bf16-fma (train --arith)", err);
+    CPH_TRY(fact(d, "arithmetic", "portable", "fp32, bf16-fma (train --arith): the same bits on every processor", err));
+    return onednn(d, err);
 }
 
 static cph_status memory(doctor *d, cph_err *err)

@@ -108,6 +108,7 @@ train gpt2 | held-out | | --held-out=0.2
 train gpt2 | seed | | --seed=6
 train gpt2 | dtype | --dtype=fp32 | --dtype=bf16
 train gpt2 | arith | --arith=fp32 | --arith=bf16-fma
+train gpt2 | gemm | --dtype=fp32 | --gemm=onednn
 train gpt2 | ranks | --accumulate=2 --slots=2 | --ranks=2
 train gpt2 | eval-every | --held-out=0.2 | --eval-every=1
 train gpt2 | save-every | | --save-every=1
@@ -201,6 +202,7 @@ while IFS='|' read -r command option both second; do
     command=${command% } option=${option// /} both=${both# } both=${both% } second=${second# }
     kind=$(awk -F'\t' -v c="$command" -v o="$option" '$1 == c && $2 == o { print $3 }' "$work/options")
     case $option in threads | memory | json | quiet | verbose) kind=run ;; esac
+    [ "$option" != gemm ] || [ -e "$(dirname "$colophon")/../lib/libcolophon-onednn.so" ] || continue # gemm.sh says that it lacks
     if [ -z "$kind" ]; then bad "identity-long.sh has a row for --$option of colophon $command, which is no option"; continue; fi
     [ -n "${first[$command $both]:-}" ] || first[$command $both]=$(name_of "$command" "$both")
     a=${first[$command $both]} b=$(name_of "$command" "$both" "$second")

@@ -19,6 +19,7 @@
 #include <colophon/base/json.h>
 #include <colophon/base/pool.h>
 #include <colophon/nn/registry.h>
+#include <colophon/tensor/gemm.h>
 #include <colophon/tensor/op.h>
 
 #ifdef __cplusplus
@@ -50,6 +51,10 @@ CPH_API int64_t cph_model_eos(const cph_model *m); /* -1: none */
  */
 CPH_API cph_status cph_model_set_arith(cph_model *m, cph_arith arith, cph_err *err) CPH_MUST_USE;
 CPH_API cph_arith cph_model_arith(const cph_model *m);
+/* Who multiplies, under the same conditions and after the arithmetic: we after opening (tensor/gemm.h). */
+CPH_API cph_status cph_model_set_gemm(cph_model *m, cph_gemm gemm, cph_err *err) CPH_MUST_USE;
+/* What identities call it: "bf16-dot", or of a library "onednn-2.6.3-bf16". */
+CPH_API const char *cph_model_arith_text(const cph_model *m);
 CPH_API const char *cph_model_isa(const cph_model *m); /* the kernels that run it: "avx512bf16" */
 
 /* ---- the parameter registry (engine 4): tied tensors are one entry (nn/registry.h: cph_param) ---- */

@@ -25,6 +25,8 @@ typedef enum cph_gemm { CPH_GEMM_OWN, CPH_GEMM_ONEDNN } cph_gemm;
 /* `native` with oneDNN's products for records of dtype. */
 CPH_API cph_status cph_backend_onednn(const cph_backend **out, const cph_backend *native, cph_dtype dtype,
                                       cph_err *err) CPH_MUST_USE;
+/* Of the oneDNN that the plug-in has: "2.6.3". */
+CPH_API cph_status cph_onednn_version(const char **out, cph_err *err) CPH_MUST_USE;
 /* "onednn-2.6.3-bf16" where a library multiplies; NULL: we do. */
 CPH_API const char *cph_backend_arith(const cph_backend *b);
 /* Matrix units of x86 for bf16 and bytes that the system lets programs use. */

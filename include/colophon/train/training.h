@@ -26,6 +26,7 @@
 #include <colophon/base/hash.h>
 #include <colophon/base/pool.h>
 #include <colophon/base/str.h>
+#include <colophon/tensor/gemm.h>
 #include <colophon/tensor/op.h>
 #include <colophon/comm/comm.h>
 
@@ -78,6 +79,7 @@ typedef struct cph_train_opts {
     uint64_t seed;
     const char *dtype; /* auto, fp32, bf16: auto takes what the processor is fastest at (cph_arith_default) */
     const char *arith; /* fp32, bf16-fma, bf16-dot; NULL: as dtype says */
+    const char *gemm;  /* own, onednn (tensor/gemm.h: promises no bits) */
 
     /* Run */
     uint32_t eval_every;  /* steps; 0: only at the end */
@@ -92,6 +94,7 @@ typedef struct cph_train_opts {
 CPH_API void cph_train_opts_init(cph_train_opts *o);
 /* The arithmetic that dtype and arith amount to on this processor. */
 CPH_API cph_status cph_train_arith(const cph_train_opts *o, cph_arith *out, cph_err *err) CPH_MUST_USE;
+CPH_API cph_status cph_train_gemm(const cph_train_opts *o, cph_gemm *out, cph_err *err) CPH_MUST_USE;
 /* False for an option that the chosen optimizer or schedule does not read ("momentum" of adamw). */
 CPH_API bool cph_train_opts_reads(const cph_train_opts *o, const char *option);
 /* CPH_USAGE names the first option that cannot be. cph_train_run asks it, too. */
