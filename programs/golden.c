@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * golden.c - compares our engine with a reference's answers: outputs, gradients, ten
- * AdamW steps, greedy generation. usage: golden DIR...
+ * AdamW steps, greedy generation. usage: golden [--threads N] [--gemm own|onednn] DIR...
  *
  * A DIR is a case (model/, inputs.safetensors, outputs.safetensors, grads.safetensors,
  * train10.json, after10.safetensors, generate.json) or a folder of cases with
@@ -19,6 +19,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static cph_gemm gemm = CPH_GEMM_OWN; /* of all cases; set by main */
 
 typedef struct golden {
     const char *dir, *name;
@@ -340,6 +342,7 @@ static cph_status check_case(golden *g, cph_err *err)
     float loss;
     CPH_TRY(cph_path_join(path, g->dir, "model", err));
     CPH_TRY(cph_model_open(&g->model, path, err));
+    CPH_TRY(cph_model_set_gemm(g->model, gemm, err));
     CPH_TRY(read_inputs(g, err));
     g->grads = take(g, cph_model_flat_len(g->model), sizeof *g->grads);
     cph_step_shape shape = {.B = g->B, .T = g->T, .train = true, .keep_logits = true};
@@ -444,12 +447,13 @@ int main(int argc, char **argv)
     int first = 1, worst = 0;
     cph_pool *pool;
     cph_err err = {0};
-    if (argc > 2 && strcmp(argv[1], "--threads") == 0) {
-        n_threads = (unsigned)strtoul(argv[2], NULL, 10);
-        first = 3;
+    for (; first + 1 < argc && argv[first][0] == '-'; first += 2) {
+        if (strcmp(argv[first], "--threads") == 0) n_threads = (unsigned)strtoul(argv[first + 1], NULL, 10);
+        else if (strcmp(argv[first], "--gemm") == 0 && strcmp(argv[first + 1], "onednn") == 0) gemm = CPH_GEMM_ONEDNN;
+        else if (strcmp(argv[first], "--gemm") != 0 || strcmp(argv[first + 1], "own") != 0) break;
     }
     if (first >= argc || argv[first][0] == '-') {
-        fprintf(stderr, "usage: golden [--threads N] DIR...\n");
+        fprintf(stderr, "usage: golden [--threads N] [--gemm own|onednn] DIR...\n");
         return 2;
     }
     cph_status s = cph_pool_open(&pool, n_threads, &err);

@@ -2,8 +2,8 @@
 /*
  * step-bench.c - training steps of a GPT-2 shape on random tokens: how fast, on what, in how much memory.
  *
- * usage: step-bench [--arith A] [--batch 4] [--seq 256] [--layers 12] [--width 768] [--heads 12]
- *                   [--vocab 50257] [--positions 1024] [--threads N] [--steps N] [--json]
+ * usage: step-bench [--arith A] [--gemm own|onednn] [--batch 4] [--seq 256] [--layers 12] [--width 768]
+ *                   [--heads 12] [--vocab 50257] [--positions 1024] [--threads N] [--steps N] [--json]
  * A step is what a training does: gradients, their norm, clipping to 1, AdamW; no dropout. The memory
  * is foretold before anything is allocated. --steps 0 reads the number of steps from standard input,
  * line by line, and answers each with one line, so that a peer can be measured between two of ours.
@@ -22,6 +22,7 @@
 typedef struct stepper {
     uint32_t batch, seq, layers, width, heads, vocab, positions, threads, steps; /* options */
     cph_arith arith;
+    cph_gemm gemm;
     bool json;
     cph_pool *pool;
     cph_model *model;
@@ -72,6 +73,7 @@ static void open_model(stepper *s)
     must(cph_json_parse(&config, &a, cph_str_of(text), "the options", NULL, &err), &err);
     must(cph_model_new(&s->model, config, 42, &err), &err);
     must(cph_model_set_arith(s->model, s->arith, &err), &err);
+    must(cph_model_set_gemm(s->model, s->gemm, &err), &err);
     cph_arena_release(&a);
     for (size_t i = 0; i < cph_model_n_params(s->model); i++) s->n_params += cph_model_param(s->model, i)->n;
 }
@@ -218,7 +220,7 @@ static void say(const stepper *s, uint32_t n, const split *r)
     double rate = s->batch * s->seq / r->all, gflops = rate * flops_per_token(s) * 1e-9;
     unsigned threads = cph_pool_threads(s->pool);
     unsigned long long foretold = s->foretold_bytes, peak = peak_bytes(), n_params = s->n_params;
-    const char *arith = cph_arith_text(s->arith), *isa = cph_model_isa(s->model);
+    const char *arith = cph_model_arith_text(s->model), *isa = cph_model_isa(s->model);
     if (s->json)
         printf("{\"steps\":%u,\"arith\":\"%s\",\"isa\":\"%s\",\"threads\":%u,\"tokens_per_s\":%.4f,"
                "\"gflops\":%.3f,\"step_s\":%.6f,\"forward_s\":%.6f,\"backward_s\":%.6f,\"norm_s\":%.6f,"
@@ -255,6 +257,11 @@ static bool parse(stepper *s, int argc, char **argv)
             if (++i == argc || !arith_option(argv[i], &s->arith)) return false;
             continue;
         }
+        if (strcmp(argv[i], "--gemm") == 0) {
+            if (++i == argc) return false;
+            s->gemm = strcmp(argv[i], "onednn") == 0 ? CPH_GEMM_ONEDNN : CPH_GEMM_OWN;
+            continue;
+        }
         while (k < n && strcmp(argv[i], numbers[k].name) != 0) k++;
         if (k == n || ++i == argc || !cph_str_u64(cph_str_of(argv[i]), &v) || v > 1000000) return false;
         *numbers[k].to = (uint32_t)v;
@@ -275,7 +282,7 @@ int main(int argc, char **argv)
     unsigned n;
     char line[32];
     if (!parse(&s, argc, argv)) {
-        fprintf(stderr, "usage: step-bench [--arith A] [--batch N] [--seq N] [--layers N] [--width N] "
+        fprintf(stderr, "usage: step-bench [--arith A] [--gemm own|onednn] [--batch N] [--seq N] [--layers N] [--width N] "
                         "[--heads N] [--vocab N] [--positions N] [--threads N] [--steps N] [--json]\n");
         return 2;
     }

@@ -14,5 +14,8 @@ done
 for threads in 1 5; do
     "$golden" --threads $threads "$cases/gpt2-tiny" "$cases/gpt2-odd" 2>&1 | cmp -s - "$work/default" && good || bad "$threads threads give other bits"
 done
+if [ -e "$(dirname "$golden")/../lib/libcolophon-onednn.so" ]; then
+    "$golden" --gemm onednn "$cases/gpt2-tiny" "$cases/gpt2-odd" >"$work/onednn" 2>&1 && good || bad "the goldens by oneDNN" "$(grep -v ok "$work/onednn")"
+fi
 expect 1 "" "a family that is not built" "$golden" "$cases/t5-v10"
 done_testing
