@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pool.c - workers that sleep on a condition between runs; tasks are taken by
- * one atomic counter. Every worker sets the floating-point state that the
- * kernels rely on: round to nearest, denormals kept (engine 8, rule 5).
+ * pool.c - workers that wait between runs, a moment awake and then asleep on a condition;
+ * tasks are taken by one atomic counter. Every worker sets the floating-point state that
+ * the kernels rely on: round to nearest, denormals kept (engine 8, rule 5).
+ *
+ * A training step is hundreds of short runs: waking a sleeper costs more than many of them
+ * take. Nobody spins for long, and nobody where there are more threads than processors.
  */
 #include <colophon/base/memory.h>
 #include <colophon/base/pool.h>
@@ -25,7 +28,8 @@ struct cph_pool {
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
     uint64_t generation;
-    unsigned n_busy;
+    unsigned n_busy, n_asleep;
+    unsigned spins; /* looks before sleep */
     bool quit;
     /* the run under way */
     cph_task_fn fn;
@@ -68,24 +72,55 @@ static void work(cph_pool *p, unsigned worker)
     }
 }
 
+#define SPINS 4000u /* some tens of microseconds */
+
+static void pause_a_little(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static bool news(const cph_pool *p, uint64_t seen)
+{
+    return __atomic_load_n(&p->generation, __ATOMIC_ACQUIRE) != seen || __atomic_load_n(&p->quit, __ATOMIC_ACQUIRE);
+}
+
 static void *live(void *arg)
 {
     struct worker *w = arg;
     cph_pool *p = w->pool;
     uint64_t seen = 0;
     fp_default();
-    pthread_mutex_lock(&p->lock);
     for (;;) {
-        while (p->generation == seen && !p->quit) pthread_cond_wait(&p->wake, &p->lock);
-        if (p->quit) break;
-        seen = p->generation;
-        pthread_mutex_unlock(&p->lock);
+        for (unsigned i = 0; i < p->spins && !news(p, seen); i++) pause_a_little();
+        if (!news(p, seen)) {
+            pthread_mutex_lock(&p->lock);
+            p->n_asleep++;
+            while (!news(p, seen)) pthread_cond_wait(&p->wake, &p->lock);
+            p->n_asleep--;
+            pthread_mutex_unlock(&p->lock);
+        }
+        if (__atomic_load_n(&p->quit, __ATOMIC_ACQUIRE)) return NULL;
+        seen = __atomic_load_n(&p->generation, __ATOMIC_ACQUIRE);
         work(p, w->index);
-        pthread_mutex_lock(&p->lock);
-        if (--p->n_busy == 0) pthread_cond_signal(&p->done);
+        if (__atomic_sub_fetch(&p->n_busy, 1, __ATOMIC_ACQ_REL) > 0) continue;
+        pthread_mutex_lock(&p->lock); /* the caller looks at n_busy under the lock before it sleeps */
+        pthread_cond_signal(&p->done);
+        pthread_mutex_unlock(&p->lock);
     }
+}
+
+/* Until the other workers have found nothing more to do. */
+static void wait_for_others(cph_pool *p)
+{
+    for (unsigned i = 0; i < p->spins && __atomic_load_n(&p->n_busy, __ATOMIC_ACQUIRE); i++) pause_a_little();
+    if (!__atomic_load_n(&p->n_busy, __ATOMIC_ACQUIRE)) return;
+    pthread_mutex_lock(&p->lock);
+    while (__atomic_load_n(&p->n_busy, __ATOMIC_ACQUIRE)) pthread_cond_wait(&p->done, &p->lock);
     pthread_mutex_unlock(&p->lock);
-    return NULL;
 }
 
 cph_status cph_pool_open(cph_pool **out, unsigned n_threads, cph_err *err)
@@ -96,6 +131,7 @@ cph_status cph_pool_open(cph_pool **out, unsigned n_threads, cph_err *err)
     CPH_TRY(cph_alloc0(&mem, sizeof(cph_pool), err));
     cph_pool *p = mem;
     p->n_threads = n_threads;
+    p->spins = n_threads <= cph_cpu_count() ? SPINS : 0;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     pthread_cond_init(&p->done, NULL);
@@ -122,7 +158,7 @@ void cph_pool_close(cph_pool *p)
 {
     if (!p) return;
     pthread_mutex_lock(&p->lock);
-    p->quit = true;
+    __atomic_store_n(&p->quit, true, __ATOMIC_RELEASE);
     pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->lock);
     for (unsigned i = 1; i <= p->n_started; i++) pthread_join(p->workers[i].thread, NULL);
@@ -147,17 +183,13 @@ cph_status cph_pool_run(cph_pool *p, size_t n_tasks, cph_task_fn fn, void *arg, 
     bool shared = p->n_threads > 1 && n_tasks > 1;
     if (shared) {
         pthread_mutex_lock(&p->lock);
-        p->n_busy = p->n_threads - 1;
-        p->generation++;
-        pthread_cond_broadcast(&p->wake);
+        __atomic_store_n(&p->n_busy, p->n_threads - 1, __ATOMIC_RELAXED);
+        __atomic_store_n(&p->generation, p->generation + 1, __ATOMIC_RELEASE);
+        if (p->n_asleep) pthread_cond_broadcast(&p->wake);
         pthread_mutex_unlock(&p->lock);
     }
     work(p, 0);
-    if (shared) {
-        pthread_mutex_lock(&p->lock);
-        while (p->n_busy) pthread_cond_wait(&p->done, &p->lock);
-        pthread_mutex_unlock(&p->lock);
-    }
+    if (shared) wait_for_others(p);
     if (p->status != CPH_OK && err) *err = p->err;
     return p->status;
 }
