@@ -12,6 +12,7 @@ unsigned cph_n_phases(const cph_op *op, bool backward)
     switch (op->kind) {
     case CPH_OP_linear: return backward ? 2 : 1;
     case CPH_OP_norm: return backward ? 2 : 1;
+    case CPH_OP_attention: return backward && op->u.attention.dbias ? 2 : 1;
     case CPH_OP_factor: return op->u.factor.v ? 1 : 4;
     case CPH_OP_loss:
         return (unsigned)parts(op->u.loss.rows, op->u.loss.chunk) * (2 + cph_loss_grad_phases(&op->u.loss));
@@ -38,8 +39,9 @@ static size_t loss_tasks(const cph_loss *l, unsigned phase)
     case CPH_LOSS_SOFTMAX: return parts(p.rows, CPH_LOSS_ROWS) + (l->backward ? 2 * packs : 0);
     case CPH_LOSS_GRADS: break;
     }
-    if (!p.last) return cph_tiles_of(p.rows, l->in).count + packs;
-    return cph_tiles_of(p.rows, l->in).count + (l->dw ? cph_tiles_of(l->vocab, l->in).count : 0);
+    size_t dx = l->dx ? cph_tiles_of(p.rows, l->in).count : 0;
+    if (!p.last) return dx + packs;
+    return dx + (l->dw ? cph_tiles_of(l->vocab, l->in).count : 0) + (l->db ? parts(l->vocab, CPH_VOCAB_CHUNK) : 0);
 }
 
 static size_t factor_tasks(const cph_factor *f, unsigned phase)
@@ -60,9 +62,21 @@ size_t cph_n_tasks(const cph_op *op, bool backward, unsigned phase)
         return CPH_BLOCKS(op->u.norm.rows);
     case CPH_OP_attention: {
         const cph_attention *a = &op->u.attention;
-        if (backward) return (size_t)a->batch * a->kv_heads;
+        if (backward) return phase ? a->heads : (size_t)a->batch * a->kv_heads;
         return (size_t)a->batch * a->heads * parts(a->q_len, CPH_QUERY_TASK);
     }
+    case CPH_OP_gate: return CPH_BLOCKS(op->u.gate.rows);
+    case CPH_OP_add: return CPH_BLOCKS(op->u.add.rows);
+    case CPH_OP_mean: return backward ? CPH_BLOCKS(op->u.mean.rows) : op->u.mean.groups;
+    case CPH_OP_gather:
+    case CPH_OP_scatter:
+        if (backward == (op->kind == CPH_OP_scatter)) return CPH_BLOCKS(op->u.pick.n);
+        return parts(op->u.pick.width, CPH_COLUMN_TASK);
+    case CPH_OP_classes: return CPH_BLOCKS(op->u.classes.rows);
+    case CPH_OP_log_softmax: return CPH_BLOCKS(op->u.log_softmax.rows);
+    case CPH_OP_bucket_bias:
+        return backward ? op->u.bucket_bias.heads : parts(op->u.bucket_bias.length, CPH_COLUMN_TASK);
+    case CPH_OP_rotary: return CPH_BLOCKS(op->u.rotary.rows);
     case CPH_OP_append: return 1;
     case CPH_OP_loss: return loss_tasks(&op->u.loss, phase);
     case CPH_OP_sumsq: return parts(op->u.sumsq.n, CPH_FLAT_BLOCK);

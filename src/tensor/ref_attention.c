@@ -3,7 +3,7 @@
  * ref_attention.c - the reference of attention. Online softmax over blocks of 128 keys
  * counted from key 0, whatever the length; scores and p v are chains in order of keys;
  * a masked key adds +0, so that skipping it changes at most the sign of a zero: every
- * chain ends with + 0. A query that sees nothing gives zeros and passes no gradient.
+ * chain ends with + 0. The bias's gradient is a chain over queries for each key - query. A query that sees nothing gives zeros and passes no gradient.
  * In a CPH_BF16 record probabilities and dS are rounded where they are operands; chains
  * run in fp32 and are rounded once, at their end.
  */
@@ -37,7 +37,14 @@ static bool sees(const place *p, size_t k)
     return seg != 0 && seg == a->k_seg[(size_t)p->b * a->k_len + k];
 }
 
-/* alpha q k, or -infinity */
+/* Of key - query; NULL without a bias. */
+static const cph_real *bias_at(const place *p, const cph_real *bias, size_t row, size_t k)
+{
+    const cph_attention *a = p->a;
+    return bias ? bias + row * a->bias_len + a->bias_zero + k - a->q_pos - p->q : NULL;
+}
+
+/* alpha q k + bias, or -infinity */
 static cph_real score(const place *p, size_t k)
 {
     const cph_attention *a = p->a;
@@ -46,7 +53,8 @@ static cph_real score(const place *p, size_t k)
     size_t q = q_at(p, a->q_stride), key = kv_at(p, k);
     for (size_t i = 0; i < a->head_dim; i++)
         chain = R_FMA(val(a->q, p->t, q + i), val(a->k, p->t, key + i), chain);
-    return chain * a->scale;
+    const cph_real *bias = bias_at(p, a->bias, p->h, k);
+    return bias ? R_FMA(chain, a->scale, *bias) : chain * a->scale;
 }
 
 /* o: [head_dim] of scratch */
@@ -112,7 +120,12 @@ static void pair_bwd(const place *p, size_t k, cph_real *dq, cph_real *dk, cph_r
     cph_real prob = R_EXP(score(p, k) - a->lse[head_row(p)]), dp = 0;
     cph_real m = drop_factor(&a->drop, head_row(p) * a->k_len + k), pd = rounded(p->t, prob * m);
     for (size_t i = 0; i < a->head_dim; i++) dp = R_FMA(val(a->d_o, p->t, o + i), val(a->v, p->t, key + i), dp);
-    cph_real ds = rounded(p->t, prob * (dp * m - a->delta[head_row(p)]));
+    cph_real ds = prob * (dp * m - a->delta[head_row(p)]);
+    if (a->dbias) {
+        cph_real *part = (cph_real *)bias_at(p, a->dbias_part, (size_t)p->b * a->heads + p->h, k);
+        *part = *part + ds;
+    }
+    ds = rounded(p->t, ds);
     for (size_t i = 0; i < a->head_dim; i++) {
         dv[i] = R_FMA(pd, val(a->d_o, p->t, o + i), dv[i]);
         dq[i] = R_FMA(ds, val(a->k, p->t, key + i), dq[i]);
@@ -120,29 +133,51 @@ static void pair_bwd(const place *p, size_t k, cph_real *dq, cph_real *dk, cph_r
     }
 }
 
-/* A task is one key head: its query heads in order, their queries in order. Scratch: dk, dv, one dq. */
+/* A chain over the batch rows. */
+static void add_bias_parts(const cph_attention *a, size_t h)
+{
+    for (size_t i = 0; i < a->bias_len; i++) {
+        cph_real chain = a->dbias_adds ? a->dbias[h * a->bias_len + i] : 0;
+        for (size_t b = 0; b < a->batch; b++) chain = chain + a->dbias_part[(b * a->heads + h) * a->bias_len + i];
+        a->dbias[h * a->bias_len + i] = chain;
+    }
+}
+
+static void store_grad(const place *p, void *x, size_t at, cph_real v, bool adds)
+{
+    put(x, p->t, at, adds ? val(x, p->t, at) + v : v);
+}
+
+/*
+ * A task is one key head: its query heads in order, their queries in order. Scratch: dk, dv, one dq.
+ * The second phase adds what the tasks left for the bias.
+ */
 void REF(attention_bwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch)
 {
-    (void)phase;
     const cph_attention *a = &op->u.attention;
+    if (phase == 1) {
+        add_bias_parts(a, task);
+        return;
+    }
     uint32_t group = a->heads / a->kv_heads, b = (uint32_t)(task / a->kv_heads);
     uint32_t h0 = (uint32_t)(task % a->kv_heads) * group;
     size_t d = a->head_dim;
     cph_real *dk = scratch, *dv = dk + a->k_len * d, *dq = dv + a->k_len * d;
     place p = {a, op->dtype, b, h0, 0};
     memset(dk, 0, 2 * a->k_len * d * sizeof *dk);
+    if (a->dbias) memset(a->dbias_part + ((size_t)b * a->heads + h0) * a->bias_len, 0, group * a->bias_len * sizeof *dk);
     for (p.h = h0; p.h < h0 + group; p.h++)
         for (p.q = 0; p.q < a->q_len; p.q++) {
             memset(dq, 0, d * sizeof *dq);
             a->delta[head_row(&p)] = delta_of(&p);
             for (size_t k = 0; k < a->k_len; k++)
                 if (sees(&p, k)) pair_bwd(&p, k, dq, dk + k * d, dv + k * d);
-            for (size_t i = 0; i < d; i++) put(a->dq, p.t, q_at(&p, a->q_stride) + i, dq[i] * a->scale + 0);
+            for (size_t i = 0; i < d; i++) store_grad(&p, a->dq, q_at(&p, a->q_stride) + i, dq[i] * a->scale + 0, a->dq_adds);
         }
     p.h = h0;
     for (size_t k = 0; k < a->k_len; k++)
         for (size_t i = 0; i < d; i++) {
-            put(a->dk, p.t, kv_at(&p, k) + i, dk[k * d + i] * a->scale + 0);
-            put(a->dv, p.t, kv_at(&p, k) + i, dv[k * d + i] + 0);
+            store_grad(&p, a->dk, kv_at(&p, k) + i, dk[k * d + i] * a->scale + 0, a->dk_adds);
+            store_grad(&p, a->dv, kv_at(&p, k) + i, dv[k * d + i] + 0, a->dv_adds);
         }
 }

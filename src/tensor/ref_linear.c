@@ -16,14 +16,15 @@ static void forward_one(const cph_linear *l, cph_dtype t, const ref_matrix *w, s
 {
     ref_matrix x = {l->x, l->in, 1, t, t};
     size_t at = r * l->out + c;
-    cph_real y = 0;
+    cph_dtype y_type = l->real_y ? CPH_F32 : t;
+    cph_real y = l->y_adds ? val(l->y, y_type, at) : 0;
     for (size_t i = 0; i < l->in; i++) y = R_FMA(ref_at(&x, r, i), ref_at(w, i, c), y);
     if (l->b) y = y + l->b[c];
     if (l->act != CPH_ACT_NONE) {
         if (l->pre) put(l->pre, t, at, y);
         y = act_of(l->act, y);
     }
-    put(l->y, l->real_y ? CPH_F32 : t, at, y);
+    put(l->y, y_type, at, y);
 }
 
 void REF(linear_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scratch)

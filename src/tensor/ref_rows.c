@@ -10,10 +10,14 @@ void REF(embed_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scr
     (void)phase, (void)scratch;
     const cph_embed *e = &op->u.embed;
     size_t w = e->width, end = cph_u32_min((uint32_t)(task + 1) * CPH_ROW_BLOCK, e->rows);
+    cph_real scale = e->scale == 0 ? 1 : e->scale;
     for (size_t r = task * CPH_ROW_BLOCK; r < end; r++)
-        for (size_t c = 0; c < w; c++)
-            e->x[r * w + c] = (e->tok[e->ids[r] * w + c] + e->pos[e->positions[r] * w + c]) *
-                              drop_factor(&e->drop, r * w + c);
+        for (size_t c = 0; c < w; c++) {
+            cph_real v = e->tok[e->ids[r] * w + c] * scale;
+            if (e->typ) v = v + e->typ[e->types[r] * w + c];
+            if (e->pos) v = v + e->pos[e->positions[r] * w + c];
+            e->x[r * w + c] = v * drop_factor(&e->drop, r * w + c);
+        }
 }
 
 /* A task owns columns and adds rows in order of position: no atomics, one order. */
@@ -22,12 +26,16 @@ void REF(embed_bwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scr
     (void)phase, (void)scratch;
     const cph_embed *e = &op->u.embed;
     size_t w = e->width, end = cph_u32_min((uint32_t)(task + 1) * CPH_COLUMN_TASK, e->width);
-    for (size_t r = 0; r < e->rows; r++)
+    cph_real scale = e->scale == 0 ? 1 : e->scale;
+    for (size_t r = 0; r < e->rows; r++) {
+        bool looks = e->dtok && !(e->has_padding && e->ids[r] == e->padding);
         for (size_t c = task * CPH_COLUMN_TASK; c < end; c++) {
             cph_real d = e->dx[r * w + c] * drop_factor(&e->drop, r * w + c);
-            if (e->dtok) e->dtok[e->ids[r] * w + c] = e->dtok[e->ids[r] * w + c] + d;
+            if (looks) e->dtok[e->ids[r] * w + c] = e->dtok[e->ids[r] * w + c] + d * scale;
+            if (e->dtyp) e->dtyp[e->types[r] * w + c] = e->dtyp[e->types[r] * w + c] + d;
             if (e->dpos) e->dpos[e->positions[r] * w + c] = e->dpos[e->positions[r] * w + c] + d;
         }
+    }
 }
 
 /* mu = mean(s), or 0 with rms; v = mean((s-mu)^2); h = (s-mu)/sqrt(v+eps) gamma + beta */

@@ -33,6 +33,11 @@ static size_t tile_q(const tile *t, size_t stride)
 {
     return ((size_t)t->b * t->a->q_len + t->q0) * stride + (size_t)t->h * t->a->head_dim;
 }
+/* Where the bias of query i and the tile's first key stands. */
+static size_t tile_bias(const tile *t, size_t row, uint32_t i)
+{
+    return row * t->a->bias_len + t->a->bias_zero + t->k0 - t->a->q_pos - (t->q0 + i);
+}
 static void set_queries(tile *t, uint32_t q0, uint32_t end)
 {
     t->q0 = q0;
@@ -53,7 +58,7 @@ static bool set_keys(tile *t, uint32_t k0)
     return true;
 }
 
-/* s = scale * s where query i sees the key, -infinity elsewhere */
+/* s = scale * s + bias where query i sees the key, -infinity elsewhere */
 static void mask_row(const tile *t, uint32_t i, float *s)
 {
     const cph_attention *a = t->a;
@@ -61,7 +66,12 @@ static void mask_row(const tile *t, uint32_t i, float *s)
     uint32_t lo = span.lo > t->k0 ? span.lo - t->k0 : 0, hi = span.hi > t->k0 ? span.hi - t->k0 : 0;
     lo = cph_u32_min(lo, t->nk);
     hi = cph_u32_min(hi, t->nk);
-    EACH_VECTOR(j, left, t->nk) v_st(s + j, v_mul(v_ld(s + j, left), v_set(a->scale)), left);
+    if (a->bias) {
+        const float *bias = a->bias + tile_bias(t, t->h, i);
+        EACH_VECTOR(j, left, t->nk) v_st(s + j, v_fma(v_ld(s + j, left), v_set(a->scale), v_ld(bias + j, left)), left);
+    } else {
+        EACH_VECTOR(j, left, t->nk) v_st(s + j, v_mul(v_ld(s + j, left), v_set(a->scale)), left);
+    }
     for (uint32_t j = 0; j < lo; j++) s[j] = MINUS_INF;
     for (uint32_t j = hi; j < t->nk; j++) s[j] = MINUS_INF;
     if (!a->q_seg) return;
@@ -151,15 +161,18 @@ static void online_row(const tile *t, uint32_t i, float *s, float *o, float *top
     EACH_VECTOR(j, left, n) v_st(s + j, v_mul(v_ld(s + j, left), v_ld(keep + j, left)), left);
 }
 
-/* p = c * f + 0: the end of a chain whose terms may have been skipped */
-static void finish_row(const tile *t, void *p, size_t at, const float *c, float f)
+/* p (+)= c * f + 0: the end of a chain whose terms may have been skipped */
+ALWAYS void finish_typed(const tile *t, cph_dtype type, void *p, size_t at, const float *c, float f, bool adds)
 {
     EACH_VECTOR(j, left, t->a->head_dim)
     {
         vf v = v_add(v_mul(v_ld(c + j, left), v_set(f)), v_set(0));
-        if (t->type == CPH_BF16) v_put(p, CPH_BF16, at + j, v, left);
-        else v_put(p, CPH_F32, at + j, v, left);
+        v_put(p, type, at + j, adds ? v_add(v_get(p, type, at + j, left), v) : v, left);
     }
+}
+static void finish_row(const tile *t, void *p, size_t at, const float *c, float f, bool adds)
+{
+    FOR_TYPE(t->type, finish_typed(t, TYPE, p, at, c, f, adds));
 }
 
 typedef struct forward_places { /* in scratch, behind GEMM_FLOATS */
@@ -220,7 +233,7 @@ static void attention_fwd(const cph_op *op, unsigned phase, size_t task, float *
     for (uint32_t i = 0; i < end - q0; i++) {
         float total = state.total[i];
         finish_row(&t, a->o, tile_q(&t, a->o_stride) + (size_t)i * a->o_stride, p.o + (size_t)i * a->head_dim,
-                   total > 0 ? 1 / total : 0);
+                   total > 0 ? 1 / total : 0, false);
         if (a->lse) a->lse[tile_head_row(&t, i)] = total > 0 ? state.top[i] + cph_logf(total) : 0;
     }
 }
@@ -261,7 +274,7 @@ static backward_places backward_places_of(const tile *t, float *scratch)
 static size_t attention_floats(const cph_op *op)
 {
     tile t = {.a = &op->u.attention, .type = op->dtype};
-    size_t fwd = forward_places_of(&t, NULL).floats, bwd = op->u.attention.dq ? backward_places_of(&t, NULL).floats : 0;
+    size_t fwd = forward_places_of(&t, NULL).floats, bwd = backward_places_of(&t, NULL).floats; /* asked before binding */
     return fwd > bwd ? fwd : bwd;
 }
 
@@ -312,6 +325,9 @@ static void bwd_row(const tile *t, uint32_t i, float *s, float *pd, const float 
         v_st(pd + j, v_mul(p, m), left);
         v_st(s + j, v_mul(p, v_sub(v_mul(v_ld(dp + j, left), m), v_set(delta))), left);
     }
+    if (!a->dbias) return;
+    float *part = a->dbias_part + tile_bias(t, (size_t)t->b * a->heads + t->h, i);
+    EACH_VECTOR(j, left, t->nk) v_st(part + j, v_add(v_ld(part + j, left), v_ld(s + j, left)), left);
 }
 
 static void tile_bwd(const tile *t, const backward_places *p, float *head, uint32_t n_keys, float *scratch)
@@ -347,18 +363,36 @@ static void backward_block(tile *t, uint32_t h0, uint32_t group, uint32_t k0, co
             if (set_keys(t, k0)) tile_bwd(t, p, p->heads + (t->h - h0) * p->head_floats, n, scratch);
         }
     for (uint32_t k = 0; k < n; k++) {
-        finish_row(t, a->dk, kv + (size_t)k * a->kv_stride, p->dk + (size_t)k * a->head_dim, a->scale);
-        finish_row(t, a->dv, kv + (size_t)k * a->kv_stride, p->dv + (size_t)k * a->head_dim, 1);
+        finish_row(t, a->dk, kv + (size_t)k * a->kv_stride, p->dk + (size_t)k * a->head_dim, a->scale,
+                   a->dk_adds);
+        finish_row(t, a->dv, kv + (size_t)k * a->kv_stride, p->dv + (size_t)k * a->head_dim, 1, a->dv_adds);
+    }
+}
+
+/* A chain over the batch rows. */
+static void add_bias_parts(const cph_attention *a, size_t h)
+{
+    EACH_VECTOR(i, left, a->bias_len)
+    {
+        vf chain = a->dbias_adds ? v_ld(a->dbias + h * a->bias_len + i, left) : v_set(0);
+        for (size_t b = 0; b < a->batch; b++)
+            chain = v_add(chain, v_ld(a->dbias_part + (b * a->heads + h) * a->bias_len + i, left));
+        v_st(a->dbias + h * a->bias_len + i, chain, left);
     }
 }
 
 static void attention_bwd(const cph_op *op, unsigned phase, size_t task, float *scratch)
 {
-    (void)phase;
     const cph_attention *a = &op->u.attention;
+    if (phase == 1) {
+        add_bias_parts(a, task);
+        return;
+    }
     uint32_t group = a->heads / a->kv_heads, h0 = (uint32_t)(task % a->kv_heads) * group;
     tile t = {.a = a, .type = op->dtype, .b = (uint32_t)(task / a->kv_heads)};
     backward_places p = backward_places_of(&t, scratch);
+    if (a->dbias)
+        memset(a->dbias_part + ((size_t)t.b * a->heads + h0) * a->bias_len, 0, group * a->bias_len * sizeof(float));
     for (t.h = h0; t.h < h0 + group; t.h++) prepare_head(&t, &p, p.heads + (t.h - h0) * p.head_floats);
     for (uint32_t k0 = 0; k0 < a->k_len; k0 += CPH_KEY_BLOCK) backward_block(&t, h0, group, k0, &p, scratch);
     for (t.h = h0; t.h < h0 + group; t.h++) {
@@ -366,7 +400,7 @@ static void attention_bwd(const cph_op *op, unsigned phase, size_t task, float *
         t.q0 = 0;
         for (uint32_t q = 0; q < a->q_len; q++)
             finish_row(&t, a->dq, tile_q(&t, a->q_stride) + (size_t)q * a->q_stride, dq + (size_t)q * a->head_dim,
-                       a->scale);
+                       a->scale, a->dq_adds);
     }
 }
 

@@ -46,6 +46,13 @@ ALWAYS void linear_epilogue(const cph_linear *l, cph_dtype type, cph_dtype y_typ
     }
 }
 
+/* C of a product gets what memory holds in bf16. */
+static void load_tile(const product *part, const uint16_t *c, size_t ldc)
+{
+    for (size_t r = 0; r < part->m; r++)
+        EACH_VECTOR(i, left, part->n) v_st(part->c + r * part->ldc + i, v_get(c, CPH_BF16, r * ldc + i, left), left);
+}
+
 static void linear_fwd(const cph_op *op, unsigned phase, size_t task, float *scratch)
 {
     (void)phase;
@@ -57,10 +64,11 @@ static void linear_fwd(const cph_op *op, unsigned phase, size_t task, float *scr
                  .panel = NR * steps_of(l->in, pairs_of(op->dtype)),
                  .a = {l->x, l->in, 1, op->dtype},
                  .b = l->out_in ? (side){l->w, l->in, 1, CPH_F32} : (side){l->w, 1, l->out, CPH_F32},
-                 .c = l->y, .ldc = l->out};
+                 .c = l->y, .ldc = l->out, .accumulate = l->y_adds};
     if (!real) g.c = NULL;
     product part = tile_part(g, t);
     if (!real) part.c = scratch + GEMM_FLOATS, part.ldc = tiles.tile_n;
+    if (!real && l->y_adds) load_tile(&part, (const uint16_t *)l->y + (size_t)t.m0 * l->out + t.n0, l->out);
     multiply(&part, scratch);
     if (!real) linear_epilogue(l, CPH_BF16, CPH_BF16, t, part.c, part.ldc);
     else if (op->dtype == CPH_BF16) linear_epilogue(l, CPH_BF16, CPH_F32, t, part.c, part.ldc);
@@ -171,8 +179,7 @@ static void multiply_bf16(product part, uint16_t *c, size_t ldc, size_t tile_n, 
 {
     part.c = scratch + GEMM_FLOATS;
     part.ldc = tile_n;
-    for (size_t r = 0; part.accumulate && r < part.m; r++)
-        EACH_VECTOR(i, left, part.n) v_st(part.c + r * tile_n + i, v_get(c, CPH_BF16, r * ldc + i, left), left);
+    if (part.accumulate) load_tile(&part, c, ldc);
     multiply(&part, scratch);
     for (size_t r = 0; r < part.m; r++)
         EACH_VECTOR(i, left, part.n) v_put(c, CPH_BF16, r * ldc + i, v_ld(part.c + r * tile_n + i, left), left);
@@ -252,17 +259,34 @@ static size_t loss_pack_floats(cph_dtype type, const cph_loss *l)
            (type == CPH_F32 ? 0 : (size_t)l->chunk * l->in);
 }
 
+static float row_total(const float *z, size_t n)
+{
+    lanes32 sum = lanes_zero();
+    EACH_LANES(i, u, left, n) lanes_put(&sum, (unsigned)u, v_add(sum.v[u], v_ld(z + i + u * W, left)), left);
+    return lanes_total(&sum);
+}
+
+/* lse - sum of targets z, less the constant, and z-loss */
+static float shaped_loss(const cph_loss *l, float lse, float label, float sum_z)
+{
+    float gap = (float)(label_target(l) - l->targets.rest);
+    float loss = (lse - fmaf(gap, label, (float)l->targets.rest * sum_z)) - (float)l->targets.constant;
+    return l->z_loss == 0 ? loss : fmaf((float)l->z_loss * lse, lse, loss);
+}
+
 ALWAYS void loss_row(const cph_loss *l, cph_dtype type, size_t row, float *z)
 {
     size_t v = l->vocab;
     int32_t y = l->labels[row];
+    if (l->b) EACH_VECTOR(i, left, v) v_st(z + i, v_add(v_ld(z + i, left), v_ld(l->b + i, left)), left);
     if (l->keep) memcpy(l->keep + row * v, z, v * sizeof *z);
     if (y < 0) {
         l->losses[row] = 0;
         memset(z, 0, v * size_of(type));
         return;
     }
-    float label = z[y];
+    bool plain = l->targets.rest == 0 && l->z_loss == 0;
+    float label = z[y], sum_z = plain ? 0 : row_total(z, v);
     vf high = v_set(z[0]);
     EACH_VECTOR(i, left, v) high = v_sel(v_first(left), v_max(v_ld(z + i, left), high), high);
     float top = v_max_of(high);
@@ -274,10 +298,18 @@ ALWAYS void loss_row(const cph_loss *l, cph_dtype type, size_t row, float *z)
         lanes_put(&sum, (unsigned)u, v_add(sum.v[u], e), left);
     }
     float total = lanes_total(&sum);
-    l->losses[row] = (cph_logf(total) + top) - label;
+    float lse = cph_logf(total) + top;
+    l->losses[row] = plain ? lse - label : shaped_loss(l, lse, label, sum_z);
     if (!l->backward) return;
     float scale = *l->inv_labels, s = (1 / total) * scale, mine = z[y] * s - scale;
-    EACH_VECTOR(i, left, v) v_put(z, type, i, v_mul(v_ld(z + i, left), v_set(s)), left); /* never ahead of reading */
+    if (plain) {
+        EACH_VECTOR(i, left, v) v_put(z, type, i, v_mul(v_ld(z + i, left), v_set(s)), left); /* never ahead of reading */
+    } else {
+        float on = -((float)label_target(l) * scale), off = -((float)l->targets.rest * scale);
+        s = s * fmaf(2 * (float)l->z_loss, lse, 1);
+        mine = fmaf(z[y], s, on);
+        EACH_VECTOR(i, left, v) v_put(z, type, i, v_fma(v_ld(z + i, left), v_set(s), v_set(off)), left);
+    }
     if (type == CPH_BF16) ((uint16_t *)(void *)z)[y] = cph_bf16_of(mine);
     else z[y] = mine;
 }
@@ -298,8 +330,11 @@ static void loss_dx(const cph_loss *l, cph_dtype type, size_t row0, uint32_t chu
     size_t row = l->vocab * (sizeof(float) / size_of(type));
     product g = {.k = k, .type = type, .packed = p->w[chunk & 1], .panel = p->w_panel,
                  .a = {at_of(l->logits, type, v0), row, 1, type},
-                 .c = type == CPH_F32 ? (float *)l->dx + row0 * l->in : p->dx, .ldc = l->in, .accumulate = chunk > 0};
+                 .c = type == CPH_F32 ? (float *)l->dx + row0 * l->in : p->dx, .ldc = l->in,
+                 .accumulate = chunk > 0 || l->dx_adds};
     g = tile_part(g, t);
+    if (type == CPH_BF16 && chunk == 0 && l->dx_adds)
+        load_tile(&g, (const uint16_t *)l->dx + (row0 + t.m0) * l->in + t.n0, l->in);
     multiply(&g, scratch);
     if (type == CPH_F32 || v0 + k < l->vocab) return;
     for (size_t r = 0; r < g.m; r++)
@@ -315,6 +350,18 @@ static void loss_dw(const cph_loss *l, cph_dtype type, size_t row0, uint32_t row
                  .c = l->dw, .ldc = l->in, .accumulate = !(l->fresh_dw && row0 == 0)};
     g = tile_part(g, t);
     multiply(&g, scratch);
+}
+
+/* CPH_VOCAB_CHUNK columns: a chain over the rows of all chunks. */
+ALWAYS void loss_db(const cph_loss *l, cph_dtype type, size_t row0, uint32_t rows, size_t task)
+{
+    size_t v0 = task * CPH_VOCAB_CHUNK, n = l->vocab - v0 < CPH_VOCAB_CHUNK ? l->vocab - v0 : CPH_VOCAB_CHUNK;
+    float *db = l->db + v0;
+    if (l->fresh_dw && row0 == 0) memset(db, 0, n * sizeof *db);
+    for (size_t r = 0; r < rows; r++) {
+        const void *row = l->logits + r * l->vocab;
+        EACH_VECTOR(i, left, n) v_st(db + i, v_add(v_ld(db + i, left), v_get(row, type, v0 + i, left)), left);
+    }
 }
 
 static void loss_logits(const cph_loss *l, cph_dtype type, size_t row0, uint32_t rows, size_t task, float *scratch)
@@ -360,17 +407,21 @@ static void loss_fwd(const cph_op *op, unsigned phase, size_t task, float *scrat
         return;
     }
     cph_tiles tiles = cph_tiles_of(at.rows, l->in);
-    if (task < tiles.count) {
+    if (l->dx && task < tiles.count) {
         loss_dx(l, op->dtype, at.row0, at.chunk, cph_tile_at(&tiles, task), &p, scratch);
         return;
     }
-    task -= tiles.count;
+    if (l->dx) task -= tiles.count;
     if (!at.last) {
         pack_vocabulary(l, op->dtype, at.chunk + 1, &p, task);
         return;
     }
     tiles = cph_tiles_of(l->vocab, l->in);
-    loss_dw(l, op->dtype, at.row0, at.rows, cph_tile_at(&tiles, task), &p, scratch);
+    if (l->dw && task < tiles.count) {
+        loss_dw(l, op->dtype, at.row0, at.rows, cph_tile_at(&tiles, task), &p, scratch);
+        return;
+    }
+    FOR_TYPE(op->dtype, loss_db(l, TYPE, at.row0, at.rows, task - (l->dw ? tiles.count : 0)));
 }
 
 #endif

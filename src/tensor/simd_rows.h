@@ -12,16 +12,21 @@ static void embed_fwd(const cph_op *op, unsigned phase, size_t task, float *scra
     (void)phase, (void)scratch;
     const cph_embed *e = &op->u.embed;
     size_t w = e->width, end = cph_u32_min((uint32_t)(task + 1) * CPH_ROW_BLOCK, e->rows);
+    vf scale = v_set(e->scale == 0 ? 1 : e->scale);
     float keep[DROP_CHUNK];
     for (size_t r = task * CPH_ROW_BLOCK; r < end; r++)
         for (size_t c = 0; c < w; c += DROP_CHUNK) {
             size_t n = w - c < DROP_CHUNK ? w - c : DROP_CHUNK;
-            const float *tok = e->tok + e->ids[r] * w + c, *pos = e->pos + e->positions[r] * w + c;
+            const float *tok = e->tok + e->ids[r] * w + c, *typ = e->typ ? e->typ + e->types[r] * w + c : NULL;
+            const float *pos = e->pos ? e->pos + e->positions[r] * w + c : NULL;
             drop_fill(keep, r * w + c, n, &e->drop);
             EACH_VECTOR(i, left, n)
-            v_st(e->x + r * w + c + i, v_mul(v_add(v_ld(tok + i, left), v_ld(pos + i, left)), v_ld(keep + i,
-                                                                                                   left)),
-                 left);
+            {
+                vf v = v_mul(v_ld(tok + i, left), scale);
+                if (typ) v = v_add(v, v_ld(typ + i, left));
+                if (pos) v = v_add(v, v_ld(pos + i, left));
+                v_st(e->x + r * w + c + i, v_mul(v, v_ld(keep + i, left)), left);
+            }
         }
 }
 
@@ -35,12 +40,17 @@ static void embed_bwd(const cph_op *op, unsigned phase, size_t task, float *scra
     (void)phase, (void)scratch;
     const cph_embed *e = &op->u.embed;
     size_t w = e->width, c = task * CPH_COLUMN_TASK, n = w - c < CPH_COLUMN_TASK ? w - c : CPH_COLUMN_TASK;
+    vf scale = v_set(e->scale == 0 ? 1 : e->scale);
     float d[CPH_COLUMN_TASK];
     for (size_t r = 0; r < e->rows; r++) {
         drop_fill(d, r * w + c, n, &e->drop);
         EACH_VECTOR(i, left, n) v_st(d + i, v_mul(v_ld(e->dx + r * w + c + i, left), v_ld(d + i, left)),
                                      left);
-        if (e->dtok) add_to(e->dtok + e->ids[r] * w + c, d, n);
+        if (e->dtok && !(e->has_padding && e->ids[r] == e->padding)) {
+            float *tok = e->dtok + e->ids[r] * w + c;
+            EACH_VECTOR(i, left, n) v_st(tok + i, v_add(v_ld(tok + i, left), v_mul(v_ld(d + i, left), scale)), left);
+        }
+        if (e->dtyp) add_to(e->dtyp + e->types[r] * w + c, d, n);
         if (e->dpos) add_to(e->dpos + e->positions[r] * w + c, d, n);
     }
 }

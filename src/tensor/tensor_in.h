@@ -109,7 +109,8 @@ typedef struct cph_loss_phase {
 } cph_loss_phase;
 static inline uint32_t cph_loss_grad_phases(const cph_loss *l)
 {
-    return l->backward ? (l->vocab + CPH_VOCAB_CHUNK - 1) / CPH_VOCAB_CHUNK : 0;
+    if (!l->backward || !l->dx) return l->backward;
+    return (l->vocab + CPH_VOCAB_CHUNK - 1) / CPH_VOCAB_CHUNK;
 }
 static inline cph_loss_phase cph_loss_phase_of(const cph_loss *l, unsigned phase)
 {
@@ -121,6 +122,8 @@ static inline cph_loss_phase cph_loss_phase_of(const cph_loss *l, unsigned phase
     p.last = part + 1 == each;
     return p;
 }
+
+static inline double label_target(const cph_loss *l) { return l->targets.label == 0 ? 1 : l->targets.label; }
 
 unsigned cph_n_phases(const cph_op *op, bool backward);
 size_t cph_n_tasks(const cph_op *op, bool backward, unsigned phase);

@@ -8,10 +8,13 @@
 
 #include "cut.c"
 #include "ref_attention.c"
+#include "ref_classes.c"
 #include "ref_factor.c"
 #include "ref_flat.c"
 #include "ref_linear.c"
 #include "ref_loss.c"
+#include "ref_map.c"
+#include "ref_position.c"
 #include "ref_rows.c"
 
 #include "testing.h"
@@ -128,7 +131,7 @@ static void embed_has_the_right_gradient(void **state)
 {
     (void)state;
     static subject s;
-    static const uint32_t ids[] = {2, 0, 2, 1, 2}, positions[] = {0, 1, 2, 0, 1};
+    static const uint32_t ids[] = {2, 0, 2, 1, 2}, positions[] = {0, 1, 2, 0, 1}, types[] = {0, 1, 1, 0, 1};
     s = (subject){.op.kind = CPH_OP_embed};
     cph_embed *e = &s.op.u.embed;
     *e = (cph_embed){.ids = ids, .positions = positions, .rows = 5, .width = 7, .drop = {0.3, 9, &draw}};
@@ -136,9 +139,25 @@ static void embed_has_the_right_gradient(void **state)
     e->pos = input(&s, 3 * 7, &e->dpos);
     e->x = output(&s, 35);
     e->dx = s.weight;
+    e->typ = input(&s, 2 * 7, &e->dtyp);
+    e->types = types;
+    e->scale = 1.5;
     value(&s, cph_ref64_embed_fwd);
     run(&s.op, cph_ref64_embed_bwd, true);
     check_gradients(&s, cph_ref64_embed_fwd);
+}
+
+static void looking_up_padding_gives_no_gradient(void **state)
+{
+    (void)state;
+    static const uint32_t ids[] = {1, 0, 1};
+    double tok[4] = {1, 2, 3, 4}, x[6], dx[6] = {1, 2, 3, 4, 5, 6}, dtok[4] = {0};
+    cph_op op = {.kind = CPH_OP_embed};
+    op.u.embed = (cph_embed){.ids = ids, .tok = tok, .x = x, .dtok = dtok, .dx = dx, .rows = 3, .width = 2,
+                             .padding = 1, .has_padding = true};
+    run(&op, cph_ref64_embed_fwd, false);
+    run(&op, cph_ref64_embed_bwd, true);
+    assert_true(x[0] == 3 && x[2] == 1 && dtok[0] == 3 && dtok[1] == 4 && dtok[2] == 0 && dtok[3] == 0);
 }
 
 static void try_linear(bool out_in, cph_act act)
@@ -285,6 +304,10 @@ static void try_attention(cph_attention shape, uint32_t q_len, uint32_t k_len)
     a->d_o = s.weight;
     a->lse = room(&s, 2ul * a->heads * q_len, false);
     a->delta = room(&s, 2ul * a->heads * q_len, false);
+    if (a->bias_len) {
+        a->bias = input(&s, a->heads * a->bias_len, &a->dbias);
+        a->dbias_part = room(&s, 2ul * a->heads * a->bias_len, false);
+    }
     value(&s, cph_ref64_attention_fwd);
     run(&s.op, cph_ref64_attention_bwd, true);
     check_gradients(&s, cph_ref64_attention_fwd);
@@ -301,26 +324,241 @@ static void attention_has_the_right_gradient(void **state)
                                   .k_seg = segments}, 5, 5);
     try_attention((cph_attention){.heads = 1, .kv_heads = 1, .key_len = lens}, 4, 6);
     try_attention((cph_attention){.heads = 1, .kv_heads = 1, .causal = true, .q_pos = 130}, 2, 132);
+    try_attention((cph_attention){.heads = 2, .kv_heads = 2, .bias_len = 11, .bias_zero = 5}, 5, 6);
+    try_attention((cph_attention){.heads = 4, .kv_heads = 2, .causal = true, .bias_len = 9, .bias_zero = 4,
+                                  .drop = {0.3, 4, &draw}}, 5, 5);
+    try_attention((cph_attention){.heads = 1, .kv_heads = 1, .bias_len = 9, .bias_zero = 4, .window = 3,
+                                  .q_seg = segments, .k_seg = segments}, 5, 5);
+    static const uint32_t decoder[] = {1, 1, 2, 0, 1, 2, 2, 3}, encoder[] = {1, 1, 1, 2, 2, 0, 2, 1, 1, 2, 0, 0};
+    try_attention((cph_attention){.heads = 2, .kv_heads = 2, .q_seg = decoder, .k_seg = encoder}, 4, 6);
 }
 
 /* The gradient comes out of the forward pass; only the losses are outputs, all of weight inv_labels. */
-static void loss_has_the_right_gradient(void **state)
+static void try_loss(cph_targets targets, double z_loss)
 {
-    (void)state;
     static subject s;
     static const int32_t labels[] = {3, -100, 0, 5, 6};
     s = (subject){.op.kind = CPH_OP_loss};
     cph_loss *l = &s.op.u.loss;
     *l = (cph_loss){.labels = labels, .inv_labels = &one_over_three, .backward = true, .rows = 5, .in = 4, .vocab = 7,
-                    .chunk = 2};
+                    .chunk = 2, .targets = targets, .z_loss = z_loss};
     l->x = operand(&s, 20, &l->dx);
     l->w = input(&s, 28, &l->dw);
+    l->b = input(&s, 7, &l->db);
     l->logits = room(&s, 14, false);
     l->losses = output(&s, 5);
     for (size_t i = 0; i < 5; i++) s.weight[i] = one_over_three;
     run(&s.op, cph_ref64_loss_fwd, false);
     l->backward = false; /* the differences need the losses alone */
     check_gradients(&s, cph_ref64_loss_fwd);
+}
+
+static void loss_has_the_right_gradient(void **state)
+{
+    (void)state;
+    try_loss((cph_targets){0}, 0);
+    try_loss(cph_targets_torch(0.1, 7), 0);
+    try_loss(cph_targets_t5x(0.2, 7), 0.03);
+    try_loss((cph_targets){0}, 0.1);
+}
+
+/* text-models 2.7: z = (2, -1, 0.5, 0), label 2 */
+static void try_known_loss(cph_targets targets, double z_loss, double loss, const double dz[4])
+{
+    static const double z[4] = {2, -1, 0.5, 0}, x = 1, one = 1;
+    static const int32_t label = 2;
+    double logits[4], losses, dx, dw[4] = {0};
+    cph_op op = {.kind = CPH_OP_loss};
+    op.u.loss = (cph_loss){.x = &x, .w = z, .labels = &label, .logits = logits, .losses = &losses, .inv_labels = &one,
+                           .backward = true, .dx = &dx, .dw = dw, .rows = 1, .in = 1, .vocab = 4, .chunk = 1,
+                           .targets = targets, .z_loss = z_loss};
+    run(&op, cph_ref64_loss_fwd, false);
+    close_to(losses, loss, 1e-12);
+    for (int i = 0; dz && i < 4; i++) close_to(dw[i], dz[i], 1e-12);
+}
+
+static void loss_gives_the_known_values(void **state)
+{
+    (void)state;
+    try_known_loss((cph_targets){0}, 0, 1.842349582390,
+                   (double[4]){0.710099922886, 0.035353793409, -0.841555290485, 0.096101574190});
+    try_known_loss(cph_targets_torch(0.1, 4), 0, 1.854849582390,
+                   (double[4]){0.685099922886, 0.010353793409, -0.766555290485, 0.071101574190});
+    try_known_loss((cph_targets){0}, 1e-4, 1.842898242546,
+                   (double[4]){0.710432583338, 0.035370355597, -0.841481063905, 0.096146594887});
+    try_known_loss(cph_targets_t5x(0.1, 4), 0, 1.424072046798, NULL);
+    close_to(cph_targets_t5x(0.1, 4).constant, 0.434944202258, 1e-12);
+}
+
+static void try_gate(cph_act act, bool two, double p)
+{
+    static subject s;
+    s = (subject){.op.kind = CPH_OP_gate};
+    cph_gate *g = &s.op.u.gate;
+    *g = (cph_gate){.rows = 66, .width = 5, .act = act, .scale = 0.7, .drop = {p, 8, &draw}};
+    g->a = operand(&s, 330, &g->da);
+    if (two) g->b = operand(&s, 330, &g->db);
+    g->y = output(&s, 330);
+    g->dy = s.weight;
+    run(&s.op, cph_ref64_gate_bwd, true);
+    check_gradients(&s, cph_ref64_gate_fwd);
+}
+
+static void gate_has_the_right_gradient(void **state)
+{
+    (void)state;
+    for (unsigned act = 0; act < CPH_N_ACTS; act++) try_gate((cph_act)act, act % 2, act % 3 ? 0.3 : 0);
+    try_gate(CPH_ACT_NONE, true, 0.3);
+    try_gate(CPH_ACT_GELU_NEW, true, 0.3);
+}
+
+static void add_has_the_right_gradient(void **state)
+{
+    (void)state;
+    static subject s;
+    s = (subject){.op.kind = CPH_OP_add};
+    cph_add *a = &s.op.u.add;
+    *a = (cph_add){.rows = 3, .width = 5};
+    a->a = operand(&s, 15, &a->da);
+    a->b = operand(&s, 15, &a->db);
+    a->y = output(&s, 15);
+    a->dy = s.weight;
+    run(&s.op, cph_ref64_add_bwd, true);
+    check_gradients(&s, cph_ref64_add_fwd);
+}
+
+static void mean_has_the_right_gradient(void **state)
+{
+    (void)state;
+    static subject s;
+    static const uint32_t first[] = {1, 3, 4, 66}, n[] = {2, 0, 61, 3};
+    s = (subject){.op.kind = CPH_OP_mean};
+    cph_mean *m = &s.op.u.mean;
+    *m = (cph_mean){.first = first, .n = n, .rows = 70, .groups = 4, .width = 3};
+    m->x = operand(&s, 210, &m->dx);
+    m->y = output(&s, 12);
+    m->dy = s.weight;
+    run(&s.op, cph_ref64_mean_bwd, true);
+    check_gradients(&s, cph_ref64_mean_fwd);
+}
+
+static void try_pick(cph_op_kind kind, pass_fn fwd, pass_fn bwd)
+{
+    static subject s;
+    static const int32_t index[] = {3, 0, -1, 3, 2};
+    size_t large = 4 * 3, small = 5 * 3;
+    s = (subject){.op.kind = kind};
+    cph_pick *p = &s.op.u.pick;
+    *p = (cph_pick){.index = index, .rows = 4, .n = 5, .width = 3};
+    p->x = operand(&s, kind == CPH_OP_gather ? large : small, &p->dx);
+    p->y = output(&s, kind == CPH_OP_gather ? small : large);
+    p->dy = s.weight;
+    run(&s.op, bwd, true);
+    check_gradients(&s, fwd);
+}
+
+static void gather_and_scatter_have_the_right_gradients(void **state)
+{
+    (void)state;
+    try_pick(CPH_OP_gather, cph_ref64_gather_fwd, cph_ref64_gather_bwd);
+    try_pick(CPH_OP_scatter, cph_ref64_scatter_fwd, cph_ref64_scatter_bwd);
+}
+
+static void classes_have_the_right_gradient(void **state)
+{
+    (void)state;
+    static subject s;
+    static const int32_t labels[] = {3, -100, 0};
+    s = (subject){.op.kind = CPH_OP_classes};
+    cph_classes *k = &s.op.u.classes;
+    *k = (cph_classes){.labels = labels, .inv_labels = &one_over_three, .rows = 3, .classes = 5};
+    k->x = operand(&s, 15, &k->dx);
+    k->losses = output(&s, 3);
+    for (size_t i = 0; i < 3; i++) s.weight[i] = one_over_three;
+    run(&s.op, cph_ref64_classes_bwd, true);
+    check_gradients(&s, cph_ref64_classes_fwd);
+}
+
+static void log_softmax_gives_the_known_values(void **state)
+{
+    (void)state;
+    static const double x[3] = {1, 2, 3}, p[3] = {0.090030573170, 0.244728471055, 0.665240955775};
+    double y[3];
+    cph_op op = {.kind = CPH_OP_log_softmax, .u.log_softmax = {x, y, 1, 3}};
+    run(&op, cph_ref64_log_softmax_fwd, false);
+    for (int i = 0; i < 3; i++) close_to(cph_exp(y[i]), p[i], 1e-12);
+}
+
+static void bucket_bias_has_the_right_gradient(void **state)
+{
+    (void)state;
+    static subject s;
+    for (int bidirectional = 0; bidirectional < 2; bidirectional++) {
+        s = (subject){.op.kind = CPH_OP_bucket_bias};
+        cph_bucket_bias *b = &s.op.u.bucket_bias;
+        *b = (cph_bucket_bias){.heads = 2, .buckets = 8, .length = 81, .zero = 40, .max_distance = 20,
+                               .bidirectional = bidirectional};
+        b->table = input(&s, 16, &b->dtable);
+        b->bias = output(&s, 162);
+        b->dbias = s.weight;
+        run(&s.op, cph_ref64_bucket_bias_bwd, true);
+        check_gradients(&s, cph_ref64_bucket_bias_fwd);
+    }
+}
+
+/* text-models 7.6: where the buckets 8..15 and 16..31 begin */
+static void buckets_are_those_of_the_tables(void **state)
+{
+    (void)state;
+    static const int64_t both[] = {8, 12, 16, 23, 32, 46, 64, 91, 3000};
+    static const int64_t causal[] = {16, 19, 21, 24, 27, 31, 35, 40, 46, 52, 59, 67, 77, 87, 99, 113, 3000};
+    for (int64_t n = 0; n < 8; n++) {
+        assert_int_equal(cph_relative_bucket(-n, true, 32, 128), n);
+        assert_int_equal(cph_relative_bucket(n, true, 32, 128), n ? n + 16 : 0);
+    }
+    for (unsigned i = 0; i < 8; i++)
+        for (int64_t n = both[i]; n < both[i + 1]; n++) {
+            assert_int_equal(cph_relative_bucket(-n, true, 32, 128), 8 + i);
+            assert_int_equal(cph_relative_bucket(n, true, 32, 128), 24 + i);
+        }
+    for (int64_t n = 0; n < 16; n++) assert_int_equal(cph_relative_bucket(-n, false, 32, 128), n);
+    for (unsigned i = 0; i < 16; i++)
+        for (int64_t n = causal[i]; n < causal[i + 1]; n++)
+            assert_int_equal(cph_relative_bucket(-n, false, 32, 128), 16 + i);
+    assert_int_equal(cph_relative_bucket(5, false, 32, 128), 0);
+}
+
+/* Rotation keeps lengths, so its gradient is the rotation back: in place, outputs are the inputs. */
+static void rotary_turns_pairs_and_its_gradient_turns_back(void **state)
+{
+    (void)state;
+    static const uint32_t positions[] = {0, 3};
+    double cosines[8], sines[8], x[2][14], y[2][14], d[2][14];
+    float c32[8], s32[8];
+    for (int p = 0; p < 4; p++)
+        for (int i = 0; i < 2; i++) {
+            cosines[2 * p + i] = cph_cos(p * cph_pow(100, -0.5 * i));
+            sines[2 * p + i] = cph_sin(p * cph_pow(100, -0.5 * i));
+        }
+    cph_rotary_tables(c32, s32, 4, 4, 100);
+    for (int i = 0; i < 8; i++) assert_true(c32[i] == (float)cosines[i] && s32[i] == (float)sines[i]);
+    for (int interleaved = 0; interleaved < 2; interleaved++) {
+        for (int i = 0; i < 28; i++) x[i / 14][i % 14] = sin(i + 1), d[i / 14][i % 14] = cos(2 * i);
+        memcpy(y, x, sizeof x);
+        cph_op op = {.kind = CPH_OP_rotary};
+        op.u.rotary = (cph_rotary){.x = y, .dx = d, .cos = cosines, .sin = sines, .positions = positions, .rows = 2,
+                                   .stride = 14, .heads = 2, .head_dim = 5, .dim = 4, .interleaved = interleaved};
+        double before = 0, after = 0;
+        run(&op, cph_ref64_rotary_fwd, false);
+        for (int i = 0; i < 28; i++) before += y[i / 14][i % 14] * d[i / 14][i % 14];
+        run(&op, cph_ref64_rotary_bwd, true);
+        for (int i = 0; i < 28; i++) after += x[i / 14][i % 14] * d[i / 14][i % 14];
+        close_to(after, before, 1e-12); /* <R x, d> = <x, R^T d> */
+        assert_true(y[0][3] == x[0][3] && y[1][4] == x[1][4] && y[1][13] == x[1][13]);
+        int pair = interleaved ? 1 : 2; /* of element 0 */
+        close_to(y[1][0], x[1][0] * cph_cos(3) - x[1][pair] * cph_sin(3), 1e-12);
+        close_to(y[1][pair], x[1][pair] * cph_cos(3) + x[1][0] * cph_sin(3), 1e-12);
+    }
 }
 
 /* text-models 11.7, "AdamW wd 0.1": three steps. */
@@ -404,6 +642,17 @@ int main(void)
         cmocka_unit_test(norm_adds_to_gradients_that_others_began),
         cmocka_unit_test(rms_norm_gives_the_known_values),
                  cmocka_unit_test(attention_has_the_right_gradient),
+        cmocka_unit_test(looking_up_padding_gives_no_gradient),
+        cmocka_unit_test(loss_gives_the_known_values),
+        cmocka_unit_test(gate_has_the_right_gradient),
+        cmocka_unit_test(add_has_the_right_gradient),
+        cmocka_unit_test(mean_has_the_right_gradient),
+        cmocka_unit_test(gather_and_scatter_have_the_right_gradients),
+        cmocka_unit_test(classes_have_the_right_gradient),
+        cmocka_unit_test(log_softmax_gives_the_known_values),
+        cmocka_unit_test(bucket_bias_has_the_right_gradient),
+        cmocka_unit_test(buckets_are_those_of_the_tables),
+        cmocka_unit_test(rotary_turns_pairs_and_its_gradient_turns_back),
         cmocka_unit_test(loss_has_the_right_gradient),      cmocka_unit_test(norm_gives_the_known_values),
         cmocka_unit_test(adamw_gives_the_known_values),
                 cmocka_unit_test(sums_of_squares_cover_every_element_once),

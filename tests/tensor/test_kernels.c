@@ -125,11 +125,13 @@ static void row_embed(bench *b, cph_exec *x)
 {
     uint32_t rows = pick(b, 1, 150), w = pick(b, 1, 150);
     cph_op op = {.kind = CPH_OP_embed};
-    op.u.embed = (cph_embed){.ids = numbers(b, rows, 9), .positions = numbers(b, rows, 5), .tok = in(b,
-                                                                                                     9 * w),
-                             .pos = in(b, 5 * w), .x = out(b, (size_t)rows * w), .dtok = sum(b, 9 * w),
-                             .dpos = pick(b, 0, 3) ? sum(b, 5 * w) : NULL, .dx = in(b, (size_t)rows * w),
-                             .rows = rows, .width = w, .drop = some_drop(b, 3)};
+    op.u.embed = (cph_embed){.ids = numbers(b, rows, 9), .positions = numbers(b, rows, 5), .types = numbers(b, rows, 2),
+                             .tok = in(b, 9 * w), .pos = pick(b, 0, 3) ? in(b, 5 * w) : NULL,
+                             .typ = pick(b, 0, 1) ? in(b, 2 * w) : NULL, .x = out(b, (size_t)rows * w),
+                             .dtok = pick(b, 0, 3) ? sum(b, 9 * w) : NULL, .dpos = pick(b, 0, 3) ? sum(b, 5 * w) : NULL,
+                             .dtyp = pick(b, 0, 3) ? sum(b, 2 * w) : NULL, .dx = in(b, (size_t)rows * w), .rows = rows,
+                             .width = w, .has_padding = pick(b, 0, 1), .padding = 3,
+                             .scale = pick(b, 0, 1) ? 0 : 1.7f, .drop = some_drop(b, 3)};
     cph_op_forward(x, &op);
     cph_op_backward(x, &op);
 }
@@ -150,9 +152,9 @@ static void row_linear(bench *b, cph_exec *x)
     cph_linear *l = &op.u.linear;
     *l = (cph_linear){.x = v_in(b, nx), .w = in(b, nw), .b = pick(b, 0, 3) ? in(b, out_w) : NULL, .rows = rows,
                       .in = in_w, .out = out_w, .out_in = out_in, .real_y = pick(b, 0, 3) == 0,
-                      .dx_adds = pick(b, 0, 1), .fresh_dw = pick(b, 0, 1),
+                      .y_adds = pick(b, 0, 3) == 0, .dx_adds = pick(b, 0, 1), .fresh_dw = pick(b, 0, 1),
                       .act = pick(b, 0, 1) ? (cph_act)pick(b, 0, CPH_N_ACTS - 1) : CPH_ACT_NONE};
-    l->y = l->real_y ? out(b, ny) : v_out(b, ny);
+    l->y = l->real_y ? sum(b, ny) : v_sum(b, ny);
     if (l->act) l->pre = v_out(b, ny);
     l->dy = v_sum(b, ny);
     l->dx = pick(b, 0, 3) ? v_sum(b, nx) : NULL;
@@ -209,7 +211,132 @@ static void row_attention(bench *b, cph_exec *x)
         a->q_seg = numbers(b, (size_t)batch * tq, 3);
         a->k_seg = numbers(b, (size_t)batch * tk, 3);
     }
+    a->dq_adds = pick(b, 0, 1), a->dk_adds = pick(b, 0, 1), a->dv_adds = pick(b, 0, 1);
+    if (pick(b, 0, 1)) {
+        a->bias_zero = a->q_pos + tq - 1 + pick(b, 0, 3);
+        a->bias_len = a->bias_zero + tk + pick(b, 0, 3);
+        size_t nb = (size_t)heads * a->bias_len;
+        a->bias = in(b, nb);
+        a->dbias = pick(b, 0, 3) ? sum(b, nb) : NULL;
+        a->dbias_part = scratch(b, batch * nb);
+        a->dbias_adds = pick(b, 0, 1);
+    }
     run_both(b, x, &op);
+}
+
+static float wide(bench *b) { return random_float(b) * (pick(b, 0, 9) ? 4.0f : 120.0f); }
+
+static void row_gate(bench *b, cph_exec *x)
+{
+    uint32_t rows = pick(b, 1, 150), w = pick(b, 1, 300);
+    size_t n = (size_t)rows * w;
+    cph_op op = {.kind = CPH_OP_gate, .dtype = b->dtype};
+    void *a = v_in(b, n);
+    for (size_t i = 0; i < n; i++)
+        if (b->dtype == CPH_F32) ((float *)a)[i] = wide(b);
+        else ((uint16_t *)a)[i] = cph_bf16_of(wide(b));
+    op.u.gate = (cph_gate){.a = a, .b = pick(b, 0, 1) ? v_in(b, n) : NULL, .y = v_out(b, n), .dy = v_in(b, n),
+                           .da = pick(b, 0, 3) ? v_sum(b, n) : NULL, .rows = rows, .width = w,
+                           .act = (cph_act)pick(b, 0, CPH_N_ACTS - 1), .scale = pick(b, 0, 1) ? 0 : 0.3f,
+                           .drop = some_drop(b, 8), .da_adds = pick(b, 0, 1), .db_adds = pick(b, 0, 1)};
+    if (op.u.gate.b && pick(b, 0, 3)) op.u.gate.db = v_sum(b, n);
+    cph_op_forward(x, &op);
+    cph_op_backward(x, &op);
+}
+
+static void row_add(bench *b, cph_exec *x)
+{
+    uint32_t rows = pick(b, 1, 150), w = pick(b, 1, 300);
+    size_t n = (size_t)rows * w;
+    cph_op op = {.kind = CPH_OP_add, .dtype = b->dtype};
+    op.u.add = (cph_add){.a = v_in(b, n), .b = v_in(b, n), .y = v_out(b, n), .dy = v_in(b, n),
+                         .da = pick(b, 0, 3) ? v_sum(b, n) : NULL, .db = pick(b, 0, 3) ? v_sum(b, n) : NULL,
+                         .rows = rows, .width = w, .da_adds = pick(b, 0, 1), .db_adds = pick(b, 0, 1)};
+    cph_op_forward(x, &op);
+    cph_op_backward(x, &op);
+}
+
+static void row_mean(bench *b, cph_exec *x)
+{
+    uint32_t rows = pick(b, 1, 200), w = pick(b, 1, 150), groups = pick(b, 1, 9), at = 0;
+    uint32_t *first = numbers(b, groups, 3), *n = numbers(b, groups, 40);
+    for (uint32_t g = 0; g < groups; g++) {
+        first[g] = at + first[g] < rows ? at + first[g] : rows;
+        n[g] = first[g] + n[g] < rows ? n[g] : rows - first[g];
+        at = first[g] + n[g];
+    }
+    cph_op op = {.kind = CPH_OP_mean, .dtype = b->dtype};
+    op.u.mean = (cph_mean){.x = v_in(b, (size_t)rows * w), .y = v_out(b, (size_t)groups * w), .first = first, .n = n,
+                           .dy = v_in(b, (size_t)groups * w), .dx = v_sum(b, (size_t)rows * w), .rows = rows,
+                           .groups = groups, .width = w, .dx_adds = pick(b, 0, 1)};
+    cph_op_forward(x, &op);
+    cph_op_backward(x, &op);
+}
+
+static void pick_rows(bench *b, cph_exec *x, cph_op_kind kind)
+{
+    uint32_t rows = pick(b, 1, 150), n = pick(b, 1, 150), w = pick(b, 1, 150);
+    int32_t *index = (int32_t *)(void *)numbers(b, n, rows);
+    for (uint32_t i = 0; i < n; i++)
+        if (pick(b, 0, 5) == 0) index[i] = -1;
+    size_t large = (size_t)rows * w, small = (size_t)n * w;
+    bool gather = kind == CPH_OP_gather;
+    cph_op op = {.kind = kind, .dtype = b->dtype};
+    op.u.pick = (cph_pick){.x = v_in(b, gather ? large : small), .y = v_out(b, gather ? small : large), .index = index,
+                           .dy = v_in(b, gather ? small : large), .dx = v_sum(b, gather ? large : small), .rows = rows,
+                           .n = n, .width = w, .dx_adds = pick(b, 0, 1)};
+    cph_op_forward(x, &op);
+    cph_op_backward(x, &op);
+}
+static void row_gather(bench *b, cph_exec *x) { pick_rows(b, x, CPH_OP_gather); }
+static void row_scatter(bench *b, cph_exec *x) { pick_rows(b, x, CPH_OP_scatter); }
+
+static void row_classes(bench *b, cph_exec *x)
+{
+    uint32_t rows = pick(b, 1, 150), n = pick(b, 1, 150);
+    int32_t *labels = (int32_t *)(void *)numbers(b, rows, n);
+    for (uint32_t i = 0; i < rows; i++)
+        if (pick(b, 0, 3) == 0) labels[i] = -100;
+    cph_op op = {.kind = CPH_OP_classes, .dtype = b->dtype};
+    op.u.classes = (cph_classes){.x = v_in(b, (size_t)rows * n), .labels = labels, .losses = out(b, rows),
+                                 .inv_labels = in(b, 1), .dx = v_sum(b, (size_t)rows * n), .rows = rows, .classes = n,
+                                 .dx_adds = pick(b, 0, 1)};
+    cph_op_forward(x, &op);
+    cph_op_backward(x, &op);
+}
+
+static void row_log_softmax(bench *b, cph_exec *x)
+{
+    uint32_t rows = pick(b, 1, 100), w = pick(b, 1, 300);
+    cph_op op = {.kind = CPH_OP_log_softmax, .dtype = b->dtype};
+    op.u.log_softmax = (cph_log_softmax){v_in(b, (size_t)rows * w), out(b, (size_t)rows * w), rows, w};
+    cph_op_forward(x, &op);
+}
+
+static void row_bucket_bias(bench *b, cph_exec *x)
+{
+    uint32_t heads = pick(b, 1, 9), length = pick(b, 1, 500);
+    cph_op op = {.kind = CPH_OP_bucket_bias};
+    op.u.bucket_bias = (cph_bucket_bias){.table = in(b, 32 * heads), .bias = out(b, (size_t)heads * length),
+                                         .dtable = pick(b, 0, 3) ? sum(b, 32 * heads) : NULL,
+                                         .dbias = in(b, (size_t)heads * length), .heads = heads, .buckets = 32,
+                                         .length = length, .zero = pick(b, 0, length), .max_distance = 128,
+                                         .bidirectional = pick(b, 0, 1)};
+    cph_op_forward(x, &op);
+    cph_op_backward(x, &op);
+}
+
+static void row_rotary(bench *b, cph_exec *x)
+{
+    uint32_t rows = pick(b, 1, 150), heads = pick(b, 1, 4), half = pick(b, 1, 40), d = 2 * half + pick(b, 0, 9);
+    uint32_t stride = heads * d + pick(b, 0, 40);
+    cph_op op = {.kind = CPH_OP_rotary, .dtype = b->dtype};
+    op.u.rotary = (cph_rotary){.x = v_sum(b, (size_t)rows * stride), .dx = v_sum(b, (size_t)rows * stride),
+                               .cos = in(b, 20 * half), .sin = in(b, 20 * half), .positions = numbers(b, rows, 20),
+                               .rows = rows, .stride = stride, .heads = heads, .head_dim = d, .dim = 2 * half,
+                               .interleaved = pick(b, 0, 1)};
+    cph_op_forward(x, &op);
+    cph_op_backward(x, &op);
 }
 
 static void row_append(bench *b, cph_exec *x)
@@ -236,9 +363,14 @@ static void row_loss(bench *b, cph_exec *x)
                     .keep = pick(b, 0, 1) ? out(b, (size_t)rows * vocab) : NULL, .losses = out(b, rows),
                     .inv_labels = inv, .backward = pick(b, 0, 3) > 0, .rows = rows, .in = w, .vocab = vocab,
                     .chunk = chunk, .fresh_dw = pick(b, 0, 1)};
+    if (pick(b, 0, 1)) l->b = in(b, vocab);
+    if (pick(b, 0, 1)) l->z_loss = 1e-2;
+    if (pick(b, 0, 1)) l->targets = pick(b, 0, 1) ? cph_targets_torch(0.1, vocab) : cph_targets_t5x(0.1, vocab);
     if (l->backward) {
-        l->dx = v_out(b, nx);
+        l->dx = pick(b, 0, 3) ? v_sum(b, nx) : NULL;
+        l->dx_adds = pick(b, 0, 1);
         l->dw = pick(b, 0, 3) ? sum(b, nw) : NULL;
+        l->db = l->b && pick(b, 0, 3) ? sum(b, vocab) : NULL;
         l->pack = bytes(b, cph_loss_pack_bytes(b->backend, b->dtype, l));
     }
     void *pack = bytes(b, cph_pack_bytes(b->backend, b->dtype, w, vocab));

@@ -75,12 +75,14 @@ typedef struct cph_drop {
 } cph_drop;
 
 typedef struct cph_embed {
-    const uint32_t *ids, *positions; /* [rows] */
-    const cph_real *tok, *pos;       /* [V,width], [P,width] */
-    cph_real *x;                     /* [rows,width] */
-    cph_real *dtok, *dpos;           /* NULL: frozen */
+    const uint32_t *ids, *positions, *types; /* [rows] */
+    const cph_real *tok, *pos, *typ;         /* [.,width]; pos, typ NULL: none */
+    cph_real *x;                             /* [rows,width] */
+    cph_real *dtok, *dpos, *dtyp;            /* NULL: frozen */
     const cph_real *dx;
-    uint32_t rows, width;
+    uint32_t rows, width, padding;
+    bool has_padding; /* looking up `padding` gives tok no gradient */
+    cph_real scale;   /* of tok; 0: 1 */
     cph_drop drop;
 } cph_embed;
 
@@ -97,6 +99,7 @@ typedef struct cph_linear {
     uint32_t rows, in, out;
     bool out_in; /* w is [out,in] */
     bool real_y; /* y is cph_real whatever the dtype (forward only: logits) */
+    bool y_adds; /* the chains of x W go on from what y holds, before bias and act (LoRA) */
     bool dx_adds, fresh_dw; /* dx goes on from what it holds; dw and db begin at +0 */
     cph_act act;
 } cph_linear;
@@ -140,7 +143,90 @@ typedef struct cph_attention {
     bool causal;
     cph_real scale;
     cph_drop drop;
+    /* s = scale q k + bias[head][bias_zero + key - (q_pos + query)]; the vector reaches all keys from all queries */
+    const cph_real *bias;  /* [heads,bias_len] or NULL */
+    cph_real *dbias;       /* NULL: not wanted */
+    cph_real *dbias_part;  /* [B,heads,bias_len] of workspace */
+    uint32_t bias_len, bias_zero;
+    bool dq_adds, dk_adds, dv_adds, dbias_adds;
 } cph_attention;
+
+/* y = scale drop(act(a) o b): activation, gate, product, dropout, scale */
+typedef struct cph_gate {
+    const void *a, *b; /* [rows,width]; b NULL: 1 */
+    void *y;
+    const void *dy;
+    void *da, *db;     /* NULL: not wanted */
+    uint32_t rows, width;
+    cph_act act;
+    cph_real scale; /* 0: 1 */
+    cph_drop drop;
+    bool da_adds, db_adds;
+} cph_gate;
+
+typedef struct cph_add { /* y = a + b */
+    const void *a, *b;
+    void *y;
+    const void *dy;
+    void *da, *db;
+    uint32_t rows, width;
+    bool da_adds, db_adds;
+} cph_add;
+
+typedef struct cph_mean { /* y[g] = mean of the rows first[g].. of x, n[g] of them; 0 where there are none */
+    const void *x;
+    void *y;
+    const uint32_t *first, *n; /* [groups]; ascending, apart, inside x */
+    const void *dy;
+    void *dx;
+    uint32_t rows, groups, width;
+    bool dx_adds;
+} cph_mean;
+
+/* gather: y[i] = x[index[i]], x has `rows` rows and y has n; scatter: y[index[i]] += x[i] from 0, the other way about. */
+typedef struct cph_pick {
+    const void *x;
+    void *y;
+    const int32_t *index; /* [n]; below 0: a row of zeros, or none */
+    const void *dy;
+    void *dx;
+    uint32_t rows, n, width;
+    bool dx_adds;
+} cph_pick;
+
+typedef struct cph_classes { /* cross-entropy of few classes; the backward pass takes its gradient from here */
+    const void *x;         /* [rows,classes] */
+    const int32_t *labels; /* [rows]; -100: no loss */
+    cph_real *losses;      /* [rows] */
+    const cph_real *inv_labels;
+    void *dx;
+    uint32_t rows, classes;
+    bool dx_adds;
+} cph_classes;
+
+typedef struct cph_log_softmax { /* y = x - log(sum(exp(x))) */
+    const void *x;
+    cph_real *y;
+    uint32_t rows, width;
+} cph_log_softmax;
+
+typedef struct cph_bucket_bias { /* bias[h][i] = table[bucket(i - zero)][h], i - zero = key - query */
+    const cph_real *table;       /* [buckets,heads] */
+    cph_real *bias;              /* [heads,length] */
+    cph_real *dtable;            /* NULL: frozen */
+    const cph_real *dbias;
+    uint32_t heads, buckets, length, zero, max_distance;
+    bool bidirectional;
+} cph_bucket_bias;
+
+/* Turns pairs (u, v) of the first `dim` elements of each head, in place: (u c - v s, v c + u s). */
+typedef struct cph_rotary {
+    void *x, *dx;                /* [rows,stride]; head j at j * head_dim */
+    const cph_real *cos, *sin;   /* [positions,dim/2] (cph_rotary_tables) */
+    const uint32_t *positions;   /* [rows] */
+    uint32_t rows, stride, heads, head_dim, dim;
+    bool interleaved; /* pairs are (2i, 2i+1), else (i, i + dim/2) */
+} cph_rotary;
 
 typedef struct cph_append {
     const void *k, *v; /* [rows, kv_stride] */
@@ -148,9 +234,17 @@ typedef struct cph_append {
     uint32_t rows, width, kv_stride;
 } cph_append;
 
+/* Label smoothing: the target of the label and of every other, and what is taken from the loss; all 0: 1 and 0. */
+typedef struct cph_targets {
+    double label, rest, constant;
+} cph_targets;
+/* (1-e) nll + e mean(-log p), as PyTorch; and T5X's e/(V-1) elsewhere, less its least loss (text-models 2.7). */
+CPH_API cph_targets cph_targets_torch(double smoothing, uint32_t vocab);
+CPH_API cph_targets cph_targets_t5x(double smoothing, uint32_t vocab);
+
 typedef struct cph_loss {
     const void *x;          /* [rows,in] */
-    const cph_real *w;      /* [vocab,in] */
+    const cph_real *w, *b;  /* [vocab,in]; [vocab] or NULL */
     const void *packed;
     const int32_t *labels;  /* [rows]; -100: no loss */
     cph_real *logits;       /* [min(chunk,rows),vocab]; in a CPH_BF16 record their gradients replace them */
@@ -159,10 +253,12 @@ typedef struct cph_loss {
     cph_real *losses;       /* [rows] */
     const cph_real *inv_labels; /* scale of the gradient */
     bool backward;
-    void *dx;
-    cph_real *dw;           /* NULL: frozen */
+    void *dx;               /* NULL: not wanted */
+    cph_real *dw, *db;      /* NULL: frozen */
     uint32_t rows, in, vocab, chunk;
-    bool fresh_dw;          /* dw begins at +0 */
+    bool dx_adds, fresh_dw; /* dx goes on from what it holds; dw and db begin at +0 */
+    cph_targets targets;
+    double z_loss;          /* + z_loss log(sum(exp))^2 */
 } cph_loss;
 
 typedef struct cph_sumsq {
@@ -222,6 +318,14 @@ typedef struct cph_op {
         cph_linear linear;
         cph_norm norm;
         cph_attention attention;
+        cph_gate gate;
+        cph_add add;
+        cph_mean mean;
+        cph_pick pick; /* gather, scatter */
+        cph_classes classes;
+        cph_log_softmax log_softmax;
+        cph_bucket_bias bucket_bias;
+        cph_rotary rotary;
         cph_append append;
         cph_loss loss;
         cph_sumsq sumsq;
@@ -289,6 +393,12 @@ CPH_API void cph_pack_weight(cph_exec *x, cph_dtype dtype, const float *w, uint3
 /* Workspace of a backward pass (cph_linear.pack, cph_loss.pack). */
 CPH_API size_t cph_linear_pack_bytes(const cph_backend *b, cph_dtype dtype, const cph_linear *l);
 CPH_API size_t cph_loss_pack_bytes(const cph_backend *b, cph_dtype dtype, const cph_loss *l);
+
+/* ---- positions ---- */
+/* T5's bucket of key - query (text-models 7.6). */
+CPH_API uint32_t cph_relative_bucket(int64_t distance, bool bidirectional, uint32_t buckets, uint32_t max_distance);
+/* [n_positions,dim/2] each: angle = position base^(-2i/dim), in double, rounded once. */
+CPH_API void cph_rotary_tables(float *cosines, float *sines, uint32_t n_positions, uint32_t dim, double base);
 
 /* ---- bf16 ---- */
 CPH_API uint16_t cph_bf16_of(float x); /* to nearest, ties to even; NaN stays NaN */

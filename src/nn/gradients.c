@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * flow.c - how gradients flow over a recorded tape. A node runs backward when something
+ * gradients.c - how gradients flow over a recorded tape. A node runs backward when something
  * trainable lies before it and a gradient arrives. Of those who make a tensor's gradient the
  * first in the order of running writes, and all later ones add: that order, and so every bit,
  * depends on the tape alone. Uses stand in the order of their nodes.
