@@ -40,9 +40,11 @@ static cph_status start(cph_comm *c, cph_err *err)
     me->process = (int64_t)getpid();
     if (gethostname(me->host, sizeof me->host - 1) != 0) snprintf(me->host, sizeof me->host, "?");
     /* The watch starts first: a rank may die here already. Until the names are exchanged it has only numbers. */
-    CPH_TRY(cph_watch_start(&c->watch, c->t, c->who, err));
+    CPH_TRY(cph_watch_start(&c->watch, c->t, err));
     for (unsigned r = 0; r <= n; r++) from[r] = r * sizeof *c->who;
-    return cph_comm_gather(c, c->who, from, err);
+    CPH_TRY(cph_comm_gather(c, c->who, from, err));
+    cph_watch_names(&c->watch, c->who);
+    return CPH_OK;
 }
 
 cph_status cph_comm_start(cph_comm **out, cph_transport *t, cph_err *err)
@@ -55,6 +57,7 @@ cph_status cph_comm_start(cph_comm **out, cph_transport *t, cph_err *err)
     }
     cph_comm *c = mem;
     c->t = t;
+    c->watch.wake[0] = c->watch.wake[1] = -1;
     s = start(c, err);
     if (s == CPH_OK) *out = c;
     else cph_comm_close(c);

@@ -20,7 +20,7 @@ typedef struct cph_who {
 /* watch.c: who has died or failed. Without sockets in the transport it knows nothing. */
 typedef struct cph_watch {
     const cph_transport *t;
-    const cph_who *who;
+    const cph_who *who; /* under the lock; NULL until all have told their names */
     pthread_t thread;
     bool started;
     int wake[2]; /* a pipe that ends the thread */
@@ -28,12 +28,13 @@ typedef struct cph_watch {
     /* touched by atomic operations only */
     uint32_t lost, root_lost, met, ending, n_done; /* met: this rank's own calls have seen the loss */
     cph_err why; /* written before `lost` is */
-    pthread_mutex_t lock; /* of the function */
+    pthread_mutex_t lock; /* of the names and the function */
     cph_comm_loss_fn fn;
     void *ctx;
     double grace_s;
 } cph_watch;
-cph_status cph_watch_start(cph_watch *w, const cph_transport *t, const cph_who *who, cph_err *err) CPH_MUST_USE;
+cph_status cph_watch_start(cph_watch *w, const cph_transport *t, cph_err *err) CPH_MUST_USE;
+void cph_watch_names(cph_watch *w, const cph_who *who); /* [n], of the caller */
 bool cph_watch_lost(cph_watch *w, cph_err *why); /* and takes note that the caller knows */
 void cph_watch_tell(cph_watch *w, const cph_err *why); /* this rank failed; NULL: it is done */
 bool cph_watch_all_done(const cph_watch *w);

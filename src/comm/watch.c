@@ -51,8 +51,13 @@ static void learn(cph_watch *w, const notice *n)
 static void died(cph_watch *w, unsigned rank)
 {
     notice n = {.lost = 1, .rank = rank, .status = CPH_IO};
-    snprintf(n.what, sizeof n.what, "rank %u (process %lld on %s) died", rank,
-             (long long)w->who[rank].process, w->who[rank].host);
+    pthread_mutex_lock(&w->lock);
+    if (w->who)
+        snprintf(n.what, sizeof n.what, "rank %u (process %lld on %s) died", rank,
+                 (long long)w->who[rank].process, w->who[rank].host);
+    else
+        snprintf(n.what, sizeof n.what, "rank %u died at the start", rank);
+    pthread_mutex_unlock(&w->lock);
     snprintf(n.hint, sizeof n.hint, "the same command goes on from the last checkpoint");
     learn(w, &n);
 }
@@ -105,10 +110,10 @@ static void *live(void *arg)
     return NULL;
 }
 
-cph_status cph_watch_start(cph_watch *w, const cph_transport *t, const cph_who *who, cph_err *err)
+cph_status cph_watch_start(cph_watch *w, const cph_transport *t, cph_err *err)
 {
     void *mem;
-    *w = (cph_watch){.t = t, .who = who, .wake = {-1, -1}};
+    *w = (cph_watch){.t = t, .wake = {-1, -1}};
     pthread_mutex_init(&w->lock, NULL);
     if (!t->watch) return CPH_OK;
     CPH_TRY(cph_alloc0(&mem, n_sockets(t) * sizeof(bool), err));
@@ -118,6 +123,13 @@ cph_status cph_watch_start(cph_watch *w, const cph_transport *t, const cph_who *
         return cph_fail(err, CPH_IO, "the system starts no thread for the watch over ranks");
     w->started = true;
     return CPH_OK;
+}
+
+void cph_watch_names(cph_watch *w, const cph_who *who)
+{
+    pthread_mutex_lock(&w->lock);
+    w->who = who;
+    pthread_mutex_unlock(&w->lock);
 }
 
 bool cph_watch_lost(cph_watch *w, cph_err *why)
