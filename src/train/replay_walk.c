@@ -224,6 +224,24 @@ static cph_status go_on(walk *w, cph_replay_segment *s, const goal *g, bool *com
     return began_here && t->at.step < s->last_step ? compare_link(w, s, g, err) : CPH_OK;
 }
 
+static bool same_window(const cph_window *a, const cph_window *b)
+{
+    for (uint32_t i = 0; i < a->n && a->n == b->n; i++)
+        if (cph_window_at(a, i) != cph_window_at(b, i)) return false;
+    return a->n == b->n;
+}
+
+/* By which the next steps tell outliers: as computed, or else as the checkpoint says. */
+static bool take_windows(cph_progress_state *is, const cph_progress_state *stored, bool computed)
+{
+    bool same = same_window(&is->losses, &stored->losses) && same_window(&is->norms, &stored->norms) &&
+                is->n_skipped == stored->n_skipped;
+    is->losses = stored->losses;
+    is->norms = stored->norms;
+    is->n_skipped = stored->n_skipped;
+    return same || !computed;
+}
+
 static cph_status load_goal(walk *w, cph_replay_segment *s, const goal *g, bool computed, cph_err *err)
 {
     cph_err found = {.status = CPH_OK};
@@ -231,9 +249,11 @@ static cph_status load_goal(walk *w, cph_replay_segment *s, const goal *g, bool 
     if (computed) remember_state(w);
     cph_status status = cph_checkpoint_arrays(&w->r->t, g->dir, &found);
     w->known = status == CPH_OK;
+    bool windows = take_windows(&w->r->t.at, &g->at, computed);
     if (status != CPH_OK) return fault(w, s, status, &found, err);
     if (!computed) return CPH_OK;
     CPH_TRY(compare_state(w, s, err));
+    if (!windows) return finding(w, s, err, "the outliers in its trainer_state.json are others");
     if (memcmp(&loss, &g->at.loss, sizeof loss) != 0)
         return finding(w, s, err, "the loss of step %u in trainer_state.json is another", s->last_step);
     return CPH_OK;
@@ -283,6 +303,27 @@ static uint64_t steps_drawn(const cph_replay_report *r)
     return n;
 }
 
+/* A released average: the model's weights are those that stand as such in the last checkpoint. */
+static cph_status is_average(walk *w, const goal *last, bool *same, cph_err *err)
+{
+    static const char *const roots[] = {"set_root", "seen_root", "order_root"};
+    cph_trainer *t = &w->r->t; /* nothing is walked after this */
+    cph_model *sealed;
+    CPH_TRY(cph_checkpoint_arrays(t, last->dir, err));
+    CPH_TRY(cph_train_swap_average(t, err));
+    CPH_TRY(cph_model_open(&sealed, w->r->o->model, err));
+    *same = cph_model_flat_len(sealed) == cph_model_flat_len(t->model) &&
+            memcmp(cph_model_weights(sealed), cph_model_weights(t->model),
+                   cph_model_flat_len(sealed) * sizeof(float)) == 0;
+    cph_model_close(sealed);
+    for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {
+        cph_digest a, b;
+        bool here = cph_manifest_root(w->r->model, roots[i], &a), there = cph_manifest_root(last->manifest, roots[i], &b);
+        if (here != there || (here && cph_digest_cmp(&a, &b) != 0)) *same = false;
+    }
+    return CPH_OK;
+}
+
 static cph_status model_is_last(walk *w, const goal *last, cph_err *err)
 {
     cph_replay *r = w->r;
@@ -296,7 +337,9 @@ static cph_status model_is_last(walk *w, const goal *last, cph_err *err)
     }
     a = cph_manifest_digest(r->model);
     b = cph_manifest_digest(last->manifest);
-    r->report.model_differs = s != CPH_OK || cph_digest_cmp(&a, &b) != 0;
+    bool same = cph_digest_cmp(&a, &b) == 0;
+    if (s == CPH_OK && r->t.o.ema_release && !same) CPH_TRY(is_average(w, last, &same, err));
+    r->report.model_differs = s != CPH_OK || !same;
     if (!r->report.model_differs) return CPH_OK;
     if (s != CPH_OK) return cph_arena_str(r->a, &r->report.model_what, cph_str_of(found.what), err);
     bool content = cph_manifest_root(r->model, "content_root", &a) &&

@@ -122,6 +122,7 @@ static cph_status update(cph_trainer *t, uint64_t n_labels, cph_step_facts *f, c
 cph_status cph_train_step(cph_trainer *t, cph_step_facts *f, cph_err *err)
 {
     uint64_t n_labels = cph_train_feed(t);
+    *f = (cph_step_facts){.skipped = NULL};
     if (!n_labels) return cph_fail(err, CPH_DATA, "step %u: no token of it can be predicted", t->at.step + 1);
     CPH_TRY(cph_train_gradients(t, n_labels, err));
     CPH_TRY(update(t, n_labels, f, err));

@@ -311,7 +311,7 @@ static void a_draw_is_repeated_by_its_seed_and_says_what_it_looked_at(void **sta
 static void every_kind_of_run_can_be_replayed(void **state)
 {
     (void)state;
-    for (int i = 0; i < 9; i++) {
+    for (int i = 0; i < 12; i++) {
         cph_train_opts o = run_opts("kinds", "tokens");
         o.steps = 20;
         o.save_every = o.keep_every = 5;
@@ -322,6 +322,9 @@ static void every_kind_of_run_can_be_replayed(void **state)
         if (i == 6) o.accumulate = 5, o.slots = 4;
         if (i == 7) o.dtype = "fp32";
         if (i == 8) o.arith = "bf16-fma";
+        if (i == 9) o.ema = 0.8, o.ema_release = true, o.optimizer = "muon";
+        if (i == 10) o.optimizer = "adafactor";
+        if (i == 11) o.schedule = "warmup_stable_decay", o.optimizer = "sgd", o.momentum = 0.5, o.nesterov = true;
         if (i == 5) o.seq_len = T / 2, o.clip = 0, o.seed = 18446744073709551615u;
         trained(&o);
         holds(&o, i == 4 ? 3 : 4, 0);
@@ -337,6 +340,27 @@ static void every_kind_of_run_can_be_replayed(void **state)
         cph_arena_release(&a);
         forget(&o);
     }
+}
+
+/* A segment that is computed after one that is not takes the window of outliers from the checkpoint between them. */
+static void a_run_that_skips_outliers_can_be_replayed_anywhere(void **state)
+{
+    (void)state;
+    cph_train_opts o = run_opts("skips", "tokens");
+    cph_arena a;
+    cph_replay_report r;
+    o.skip_outliers = 1;
+    o.steps = 180;
+    o.save_every = o.keep_every = 30;
+    trained(&o);
+    holds(&o, 6, 0);
+    cph_arena_init(&a, 0);
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        must(audit(&o, 1, seed, &a, &r, err));
+        assert_int_equal(r.n_differ, 0);
+    }
+    cph_arena_release(&a);
+    forget(&o);
 }
 
 static void where_checkpoints_were_removed_a_segment_is_long_but_can_be_replayed(void **state)
@@ -652,6 +676,7 @@ int main(void)
         cmocka_unit_test(an_exchanged_document_is_found_in_the_segment_that_fed_it_and_nowhere_else),
         cmocka_unit_test(a_draw_is_repeated_by_its_seed_and_says_what_it_looked_at),
         cmocka_unit_test(every_kind_of_run_can_be_replayed),
+        cmocka_unit_test(a_run_that_skips_outliers_can_be_replayed_anywhere),
         cmocka_unit_test(where_checkpoints_were_removed_a_segment_is_long_but_can_be_replayed),
         cmocka_unit_test(a_resumed_run_is_the_same_run),
         cmocka_unit_test(a_run_from_a_model_starts_from_it),
