@@ -48,8 +48,21 @@ static cph_status fill_identity(const cli *c, cph_train_opts *o, cph_err *err)
     return cli_recipe(c, o, err);
 }
 
+static cph_status fill_recompute(const cli *c, cph_train_opts *o, cph_err *err)
+{
+    uint64_t from, to;
+    cph_str a, b = cph_str_of(cli_str(c, "recompute") ? cli_str(c, "recompute") : "");
+    if (b.n == 0) return CPH_OK;
+    if (!cph_str_split(&b, '-', &a) || !cph_str_u64(a, &from) || !cph_str_u64(b, &to) || to < from || to >= UINT32_MAX)
+        return cph_fail(err, CPH_USAGE, "--recompute %s: two numbers of blocks, such as 0-5", cli_str(c, "recompute"));
+    o->recompute_from = (uint32_t)from;
+    o->recompute_to = (uint32_t)to + 1;
+    return CPH_OK;
+}
+
 static cph_status fill_run(cli *c, cph_train_opts *o, cph_err *err)
 {
+    CPH_TRY(fill_recompute(c, o, err));
     CPH_TRY(u32(c, "eval-every", &o->eval_every, err));
     CPH_TRY(u32(c, "save-every", &o->save_every, err));
     CPH_TRY(u32(c, "keep-last", &o->keep_last, err));
@@ -150,6 +163,8 @@ static const cli_opt opts[] = {
      "who multiplies matrices; onednn: the library, by its plug-in: it knows AMX, and promises the same bits to nobody"},
     {"ranks", CLI_STR, CLI_RUN, "N|mpi", "1", "processes that train together, at most one a slot: N are started on this machine; mpi: whoever mpirun or srun started"},
     {"eval-every", CLI_U64, CLI_RUN, "N", "0", "steps between evaluations; 0: at the end only"},
+    {"recompute", CLI_STR, CLI_RUN, "A-B", NULL,
+     "blocks A to B (from 0) keep nothing for their backward pass and run forward twice: less memory, the same bits"},
     {"save-every", CLI_U64, CLI_RUN, "N", "500", "steps between checkpoints; 0: at the end only"},
     {"keep-last", CLI_U64, CLI_RUN, "N", "2", "checkpoints that are kept"},
     {"keep-every", CLI_U64, CLI_RUN, "N", "0", "keep each checkpoint whose step this divides, too: what a run wants that is to be audited (verify --replay)"},

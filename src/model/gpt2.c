@@ -268,7 +268,9 @@ static cph_tensor body(const gpt2 *g, cph_tape *t, const model_inputs *in, bool 
                                   drop_at(g->embd_drop, CPH_SITE_EMBED_DROP, 0, in));
     cph_tensor y = 0;
     for (uint32_t i = 0; i < g->n_layer; i++) {
+        size_t first = cph_tape_n_nodes(t);
         cph_tensor before = block(g, t, i, in, cached, &x, &y);
+        if (i >= in->recompute_from && i < in->recompute_to) cph_tape_recompute(t, first, cph_tape_n_nodes(t));
         if (hidden) hidden[i] = before;
     }
     cph_normed last = cph_tape_norm(t, x, y, g->ln_f_w, g->ln_f_b, g->norm_eps,

@@ -16,6 +16,7 @@ typedef struct model_inputs {
     const cph_draw *draw;
     uint32_t B, T;
     bool keep;
+    uint32_t recompute_from, recompute_to; /* layers */
 } model_inputs;
 
 typedef struct model_outputs {

@@ -55,7 +55,9 @@ static cph_status record(const cph_model *m, cph_step *s, cph_err *err)
                        .draw = s->shape.train ? &s->draw : NULL,
                        .B = s->shape.B,
                        .T = s->shape.T,
-                       .keep = s->shape.keep_logits};
+                       .keep = s->shape.keep_logits,
+                       .recompute_from = s->shape.recompute_from,
+                       .recompute_to = s->shape.recompute_to};
     cph_tape_opts o = {s->shape.train, cph_arith_dtype(m->arith), m->backend};
     CPH_TRY(cph_tape_open(&s->tape, &m->params, &o, err));
     if (s->shape.keep_logits) {

@@ -30,10 +30,12 @@ void cph_tape_close(cph_tape *t)
     cph_free(t->uses);
     cph_free(t->first_writer);
     cph_free(t->runs);
+    cph_free(t->ranges);
+    cph_free(t->steps);
     cph_free(t);
 }
 
-/* The steps at which a use touches its buffer: node i runs at i and, backward, at 2n-1-i. */
+/* The steps at which a use touches its buffer. */
 static void touch(tape_buffer *b, uint32_t step)
 {
     if (!b->used || step < b->first) b->first = step;
@@ -43,15 +45,16 @@ static void touch(tape_buffer *b, uint32_t step)
 
 static void find_lifetimes(cph_tape *t)
 {
-    uint32_t n = (uint32_t)t->n_nodes;
     for (size_t i = 0; i < t->n_uses; i++) {
         const tape_use *u = &t->uses[i];
         tape_tensor *x = &t->tensors[u->tensor];
+        const tape_steps *at = &t->steps[u->node];
         if (x->kind != TAPE_ACTIVATION || (u->grad && !(x->has_grad && t->runs[u->node]))) continue;
-        tape_buffer *b = u->grad ? &x->grad : &x->value;
+        tape_buffer *b = u->grad ? &x->grad : &x->value, *later = !u->grad && x->range ? &x->again : b;
         if (u->flags & USE_F) touch(b, u->node);
-        if (t->runs[u->node] && u->flags & USE_B) touch(b, 2 * n - 1 - u->node);
-        if (x->kept && !u->grad) touch(b, 2 * n);
+        if (u->flags & USE_F && at->again && !u->grad) touch(later, at->again);
+        if (t->runs[u->node] && u->flags & USE_B) touch(later, at->backward);
+        if (x->kept && !u->grad) touch(b, t->steps[t->n_nodes].backward);
     }
 }
 
@@ -134,18 +137,20 @@ cph_status cph_tape_plan(cph_tape *t, uint64_t *arena_floats, cph_err *err)
     }
     void *mem;
     CPH_TRY(cph_tape_flow(t, err));
+    CPH_TRY(cph_tape_time(t, err));
     find_lifetimes(t);
-    CPH_TRY(cph_alloc0(&mem, 2 * t->n_tensors * (sizeof(tape_buffer *) + sizeof(uint64_t)), err));
+    CPH_TRY(cph_alloc0(&mem, 3 * t->n_tensors * (sizeof(tape_buffer *) + sizeof(uint64_t)), err));
     uint64_t *sizes = mem;
-    tape_buffer **buffers = (tape_buffer **)(void *)(sizes + 2 * t->n_tensors);
+    tape_buffer **buffers = (tape_buffer **)(void *)(sizes + 3 * t->n_tensors);
     size_t n = 0;
-    for (size_t i = 1; i < t->n_tensors; i++)
-        for (unsigned grad = 0; grad < 2; grad++) {
-            tape_buffer *b = grad ? &t->tensors[i].grad : &t->tensors[i].value;
-            if (!b->used) continue;
+    for (size_t i = 1; i < t->n_tensors; i++) {
+        tape_buffer *own[] = {&t->tensors[i].value, &t->tensors[i].grad, &t->tensors[i].again};
+        for (unsigned k = 0; k < 3; k++) {
+            if (!own[k]->used) continue;
             sizes[n] = room_of(&t->tensors[i]);
-            buffers[n++] = b;
+            buffers[n++] = own[k];
         }
+    }
     cph_status s = cph_plan_buffers(buffers, sizes, n, &t->arena_floats, err);
     cph_free(mem);
     if (s == CPH_OK) s = find_writers(t, err);
@@ -159,7 +164,7 @@ cph_status cph_tape_plan(cph_tape *t, uint64_t *arena_floats, cph_err *err)
 
 uint64_t cph_tape_scratch(const cph_tape *t) { return t->scratch_bytes; }
 
-static void *place_of(const cph_tape *t, const tape_use *u, const cph_bases *bases)
+static void *place_of(const cph_tape *t, const tape_use *u, const cph_bases *bases, bool again)
 {
     const tape_tensor *x = &t->tensors[u->tensor];
     const cph_param *p = x->kind == TAPE_ACTIVATION ? NULL : &t->params->items[x->param];
@@ -170,17 +175,24 @@ static void *place_of(const cph_tape *t, const tape_use *u, const cph_bases *bas
     }
     if (u->grad && !x->has_grad) return NULL;
     size_t shift = (size_t)u->shift * (x->type == CPH_BF16 ? sizeof(uint16_t) : sizeof(float));
-    return (char *)(bases->arena + (u->grad ? x->grad.offset : x->value.offset)) + shift;
+    const tape_buffer *b = u->grad ? &x->grad : again && x->again.used ? &x->again : &x->value;
+    return (char *)(bases->arena + b->offset) + shift;
+}
+
+void cph_tape_point(cph_tape *t, uint32_t from, uint32_t to, bool again)
+{
+    for (size_t i = 0; i < t->n_uses; i++) {
+        const tape_use *u = &t->uses[i];
+        if (u->node < from || u->node >= to) continue;
+        void *p = place_of(t, u, &t->bases, again);
+        memcpy((char *)&t->nodes[u->node] + u->field, &p, sizeof p);
+    }
 }
 
 void cph_tape_bind(cph_tape *t, const cph_bases *bases)
 {
     t->bases = *bases;
-    for (size_t i = 0; i < t->n_uses; i++) {
-        const tape_use *u = &t->uses[i];
-        void *p = place_of(t, u, bases);
-        memcpy((char *)&t->nodes[u->node] + u->field, &p, sizeof p);
-    }
+    cph_tape_point(t, 0, (uint32_t)t->n_nodes, false);
 }
 
 void cph_tape_forward(cph_tape *t, cph_exec *x)
@@ -192,6 +204,7 @@ void cph_tape_forward(cph_tape *t, cph_exec *x)
 void cph_tape_backward(cph_tape *t, cph_exec *x)
 {
     for (size_t i = t->n_nodes; i-- > 0;) {
+        cph_tape_run_again(t, x, (uint32_t)i);
         if (t->runs[i] && t->nodes[i].kind != CPH_OP_loss) cph_op_backward(x, &t->nodes[i]);
         tell_grads(t, (uint32_t)i);
     }

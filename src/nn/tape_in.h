@@ -42,8 +42,18 @@ typedef struct tape_tensor {
     bool kept;
     bool wants, has_grad; /* depends on something trainable; somebody makes its gradient */
     uint32_t first_grad;  /* the node that begins the gradient */
-    tape_buffer value, grad;
+    bool seen, read_backward, read_again; /* for again.c */
+    uint32_t producer;    /* the first node that touches the value forward */
+    uint32_t range;       /* 1 + the range that alone touches the value and makes it again; 0: none */
+    tape_buffer value, grad, again;
 } tape_tensor;
+
+typedef struct tape_range { /* of nodes that run forward again before they run backward */
+    uint32_t from, to;
+} tape_range;
+typedef struct tape_steps { /* when a node runs; forward at its own number */
+    uint32_t backward, again; /* again 0: does not */
+} tape_steps;
 
 struct cph_tape {
     const cph_registry *params;
@@ -52,6 +62,9 @@ struct cph_tape {
     tape_tensor *tensors; /* [0] is none */
     tape_use *uses;
     size_t n_nodes, cap_nodes, n_tensors, cap_tensors, n_uses, cap_uses;
+    tape_range *ranges;
+    size_t n_ranges, cap_ranges;
+    tape_steps *steps; /* by node */
     uint64_t arena_floats, scratch_bytes;
     uint32_t *last_writer, *first_writer; /* of each parameter's gradient, by node; TAPE_NO_NODE: none */
     bool *runs;                           /* by node: its gradients are made */
@@ -71,6 +84,13 @@ static inline uint32_t cph_tape_grad_step(const cph_tape *t, uint32_t i)
 {
     return t->nodes[i].kind == CPH_OP_loss ? i : 2 * (uint32_t)t->n_nodes - 1 - i;
 }
+
+/* again.c: which values ranges make again, which of their nodes run twice, and all steps of a pass. */
+cph_status cph_tape_time(cph_tape *t, cph_err *err);
+void cph_tape_run_again(cph_tape *t, cph_exec *x, uint32_t node); /* where `node` ends a range */
+
+/* tape.c: points the uses of nodes from..to-1 at their buffers, or at those made again. */
+void cph_tape_point(cph_tape *t, uint32_t from, uint32_t to, bool again);
 
 /* planner.c: gives every buffer its offset; returns the floats of the arena. */
 cph_status cph_plan_buffers(tape_buffer **buffers, const uint64_t *sizes, size_t n, uint64_t *arena_floats,

@@ -21,13 +21,18 @@ static uint64_t rows_here(const cph_trainer *t)
     return (uint64_t)(t->ranks.micro_end - t->ranks.micro_first) * t->o.batch;
 }
 
+static cph_step_shape train_shape(const cph_trainer *t)
+{
+    return (cph_step_shape){.B = t->o.batch, .T = t->o.seq_len, .train = true,
+                            .recompute_from = t->o.recompute_from, .recompute_to = t->o.recompute_to};
+}
+
 static cph_status need_of(const cph_trainer *t, uint64_t *state, uint64_t *step, cph_err *err)
 {
     cph_optimizer_opts how = cph_train_optimizer(&t->o);
     unsigned threads = cph_pool_threads(t->pool);
     uint64_t held = 0;
-    CPH_TRY(cph_step_need(t->model, (cph_step_shape){.B = t->o.batch, .T = t->o.seq_len, .train = true},
-                          threads, step, err));
+    CPH_TRY(cph_step_need(t->model, train_shape(t), threads, step, err));
     if (t->held_out)
         CPH_TRY(cph_step_need(t->model, (cph_step_shape){.B = t->o.batch, .T = t->o.seq_len}, threads, &held,
                               err));
@@ -247,8 +252,7 @@ cph_status cph_trainer_allocate(cph_trainer *t, cph_err *err)
     t->rows.positions = p;
     CPH_TRY(cph_alloc0(&p, (size_t)cph_tokens_n_docs(t->tokens) * sizeof *t->seen, err));
     t->seen = p;
-    CPH_TRY(cph_step_open(&t->step, t->model,
-                          (cph_step_shape){.B = t->o.batch, .T = t->o.seq_len, .train = true}, t->pool, err));
+    CPH_TRY(cph_step_open(&t->step, t->model, train_shape(t), t->pool, err));
     if (!t->held_out) return CPH_OK;
     return cph_step_open(&t->eval_step, t->model, (cph_step_shape){.B = t->o.batch, .T = t->o.seq_len},
                          t->pool, err);

@@ -111,6 +111,7 @@ train gpt2 | arith | --arith=fp32 | --arith=bf16-fma
 train gpt2 | gemm | --dtype=fp32 | --gemm=onednn
 train gpt2 | ranks | --accumulate=2 --slots=2 | --ranks=2
 train gpt2 | eval-every | --held-out=0.2 | --eval-every=1
+train gpt2 | recompute | | --recompute=0-0
 train gpt2 | save-every | | --save-every=1
 train gpt2 | keep-last | --save-every=1 | --keep-last=1
 train gpt2 | keep-every | --save-every=1 --keep-last=1 | --keep-every=2

@@ -71,6 +71,7 @@ typedef struct cph_step_shape {
     uint32_t B, T;
     bool train;       /* false: forward and loss only */
     bool keep_logits; /* for tests and scoring: cph_step_logits works */
+    uint32_t recompute_from, recompute_to; /* layers from..to-1 run forward twice, for memory (nn/tape.h); bits stay */
 } cph_step_shape;
 /* Bytes that cph_step_open will take beside weights, gradients and optimizer. */
 CPH_API cph_status cph_step_need(const cph_model *m, cph_step_shape shape, unsigned n_threads,

@@ -77,6 +77,12 @@ CPH_API cph_tensor cph_tape_cached_attention(cph_tape *t, cph_tensor qkv, const 
 CPH_API void cph_tape_loss(cph_tape *t, cph_tensor x, uint32_t w, const int32_t *labels,
                            const float *inv_labels,
                            bool keep_logits, cph_tensor *losses, cph_tensor *logits);
+/*
+ * Nodes from..to-1 keep nothing for their backward pass but what other nodes read; before it they
+ * run forward again. Less memory for more time, and the same bits: dropout is counted, not drawn.
+ * Ranges come in ascending order and do not meet.
+ */
+CPH_API void cph_tape_recompute(cph_tape *t, size_t from, size_t to);
 /* The tensor stays readable after the pass. */
 CPH_API void cph_tape_keep(cph_tape *t, cph_tensor x);
 

@@ -82,6 +82,7 @@ typedef struct cph_train_opts {
     const char *gemm;  /* own, onednn (tensor/gemm.h: promises no bits) */
 
     /* Run */
+    uint32_t recompute_from, recompute_to; /* layers from..to-1 run forward twice, for memory; the bits stay */
     uint32_t eval_every;  /* steps; 0: only at the end */
     uint32_t save_every;  /* steps between checkpoints; 0: only at the end */
     uint32_t keep_last;   /* checkpoints kept beside those of keep_every; at least 1 */
