@@ -125,20 +125,28 @@ static cph_tensor operand(cph_tape *t, uint32_t rows, uint32_t width)
 
 static const cph_param *param_of(const cph_tape *t, uint32_t i) { return &t->params->items[i]; }
 
-cph_tensor cph_tape_embed(cph_tape *t, const uint32_t *ids, const uint32_t *positions, uint32_t rows,
-                          uint32_t tok,
-                          uint32_t pos, cph_drop drop)
+cph_tensor cph_tape_embedding(cph_tape *t, const cph_embedding *e)
 {
-    uint32_t width = param_of(t, tok)->dims[1];
+    uint32_t width = param_of(t, e->tok)->dims[1];
     cph_op *op = cph_record_node(t, CPH_OP_embed);
     if (!op) return 0;
-    op->u.embed = (cph_embed){.ids = ids, .positions = positions, .rows = rows, .width = width, .drop = drop};
-    cph_tensor x = cph_record_float(t, rows, width);
-    cph_record_param(t, FIELD(embed.tok), FIELD(embed.dtok), tok);
-    cph_record_param(t, FIELD(embed.pos), FIELD(embed.dpos), pos);
+    op->u.embed = (cph_embed){.ids = e->ids, .positions = e->positions, .types = e->types, .rows = e->rows,
+                              .width = width, .padding = e->padding, .has_padding = e->has_padding,
+                              .scale = e->scale, .drop = e->drop};
+    cph_tensor x = cph_record_float(t, e->rows, width);
+    cph_record_param(t, FIELD(embed.tok), FIELD(embed.dtok), e->tok);
+    if (e->pos != CPH_NO_PARAM) cph_record_param(t, FIELD(embed.pos), FIELD(embed.dpos), e->pos);
+    if (e->typ != CPH_NO_PARAM) cph_record_param(t, FIELD(embed.typ), FIELD(embed.dtyp), e->typ);
     cph_record_use(t, FIELD(embed.x), x, USE_F);
     cph_record_reads_grad(t, FIELD(embed.dx), x, 0);
     return x;
+}
+
+cph_tensor cph_tape_embed(cph_tape *t, const uint32_t *ids, const uint32_t *positions, uint32_t rows, uint32_t tok,
+                          uint32_t pos, cph_drop drop)
+{
+    return cph_tape_embedding(t, &(cph_embedding){.tok = tok, .pos = pos, .typ = CPH_NO_PARAM, .ids = ids,
+                                                  .positions = positions, .rows = rows, .drop = drop});
 }
 
 cph_normed cph_tape_norm_as(cph_tape *t, cph_tensor x, cph_tensor y, const cph_norm_opts *o)
@@ -177,82 +185,90 @@ cph_normed cph_tape_norm(cph_tape *t, cph_tensor x, cph_tensor y, uint32_t gamma
     return cph_tape_norm_as(t, x, y, &(cph_norm_opts){.gamma = gamma, .beta = beta, .eps = eps, .drop = drop});
 }
 
-static cph_tensor linear(cph_tape *t, cph_tensor x, uint32_t w, uint32_t b, const cph_linear *shape)
+/* Weights that are one product: the first, and those that lie behind it. */
+typedef struct weights {
+    const uint32_t *w, *b; /* b NULL: none */
+    unsigned n;
+} weights;
+
+static uint32_t joined_rows(cph_tape *t, const uint32_t *params, unsigned n)
+{
+    uint32_t rows = param_of(t, params[0])->dims[0];
+    for (unsigned i = 1; i < n; i++) {
+        const cph_param *before = param_of(t, params[i - 1]), *p = param_of(t, params[i]);
+        if (p->offset != before->offset + before->n || p->trainable != before->trainable ||
+            (p->n_dims == 2 && p->dims[1] != before->dims[1]))
+            cph_record_fault(t, "joined weights must lie side by side and be trained alike");
+        rows += p->dims[0];
+    }
+    return rows;
+}
+
+/* The first is bound last: the record points at it, and the gradients of all count as written. */
+static void joined_params(cph_tape *t, uint32_t value, uint32_t grad, const uint32_t *params, unsigned n)
+{
+    for (unsigned i = n; i-- > 0;) cph_record_param(t, value, grad, params[i]);
+}
+
+/* into 0: a tensor of its own; else the product is added to what it holds. */
+static cph_tensor linear(cph_tape *t, cph_tensor x, weights p, const cph_linear *shape, cph_tensor into)
 {
     cph_op *op = cph_record_node(t, CPH_OP_linear);
     if (!op) return 0;
-    uint32_t rows = t->tensors[x].rows, out = param_of(t, w)->dims[shape->out_in ? 0 : 1];
+    uint32_t rows = t->tensors[x].rows;
+    uint32_t out = shape->out_in ? joined_rows(t, p.w, p.n) : param_of(t, p.w[0])->dims[1];
+    if (t->tensors[x].type != t->o.dtype) cph_record_fault(t, "linear: x is not of the tape's type");
     op->u.linear = *shape;
     op->u.linear.rows = rows;
     op->u.linear.in = t->tensors[x].width;
     op->u.linear.out = out;
+    op->u.linear.y_adds = into != 0;
     cph_linear record = op->u.linear;
-    cph_tensor y = shape->real_y ? cph_record_float(t, rows, out) : operand(t, rows, out);
+    cph_tensor y = into ? into : shape->real_y ? cph_record_float(t, rows, out) : operand(t, rows, out);
     cph_record_use(t, FIELD(linear.x), x, USE_F | USE_B);
-    cph_record_param(t, FIELD(linear.w), FIELD(linear.dw), w);
-    cph_record_packed(t, FIELD(linear.packed), w);
+    joined_params(t, FIELD(linear.w), FIELD(linear.dw), p.w, p.n);
+    cph_record_packed(t, FIELD(linear.packed), p.w[0]);
     cph_record_use(t, FIELD(linear.y), y, USE_F);
-    if (b != CPH_NO_PARAM) cph_record_param(t, FIELD(linear.b), FIELD(linear.db), b);
+    if (p.b) joined_params(t, FIELD(linear.b), FIELD(linear.db), p.b, p.n);
     if (!t->o.train) return y;
     if (shape->act != CPH_ACT_NONE) cph_record_use(t, FIELD(linear.pre), operand(t, rows, out), USE_F | USE_B);
-    if (b != CPH_NO_PARAM) cph_record_scratch(t, FIELD(linear.part), CPH_BLOCKS(rows), out, USE_B);
+    if (p.b) cph_record_scratch(t, FIELD(linear.part), CPH_BLOCKS(rows), out, USE_B);
     cph_record_workspace(t, FIELD(linear.pack), cph_linear_pack_bytes(t->o.backend, t->o.dtype, &record), USE_B);
     cph_record_reads_grad(t, FIELD(linear.dy), y, 0);
     cph_record_makes_grad(t, FIELD(linear.dx), FIELD(linear.dx_adds), x);
     return y;
 }
 
+static weights one_weight(const uint32_t *w, const uint32_t *b) { return (weights){w, *b == CPH_NO_PARAM ? NULL : b, 1}; }
+
 cph_tensor cph_tape_linear(cph_tape *t, cph_tensor x, uint32_t w, uint32_t b, bool out_in, cph_act act)
 {
-    return linear(t, x, w, b, &(cph_linear){.out_in = out_in, .act = act});
+    return linear(t, x, one_weight(&w, &b), &(cph_linear){.out_in = out_in, .act = act}, 0);
+}
+
+cph_tensor cph_tape_linear_joined(cph_tape *t, cph_tensor x, const uint32_t *w, const uint32_t *b, unsigned n)
+{
+    return linear(t, x, (weights){w, b, n}, &(cph_linear){.out_in = true}, 0);
+}
+
+cph_tensor cph_tape_logits_biased(cph_tape *t, cph_tensor x, uint32_t w, uint32_t b, bool out_in)
+{
+    return linear(t, x, one_weight(&w, &b), &(cph_linear){.out_in = out_in, .real_y = true}, 0);
 }
 
 cph_tensor cph_tape_logits(cph_tape *t, cph_tensor x, uint32_t w, bool out_in)
 {
-    return linear(t, x, w, CPH_NO_PARAM, &(cph_linear){.out_in = out_in, .real_y = true});
+    return cph_tape_logits_biased(t, x, w, CPH_NO_PARAM, out_in);
 }
 
-static cph_tensor attention(cph_tape *t, cph_tensor qkv, const cph_attention *shape, bool cached)
+/* The adapter comes first: the base goes on from it, so that bias and activation see the sum. */
+cph_tensor cph_tape_lora_linear(cph_tape *t, cph_tensor x, uint32_t w, uint32_t b, bool out_in, cph_act act,
+                                const cph_lora *lora)
 {
-    cph_op *op = cph_record_node(t, CPH_OP_attention);
-    if (!op) return 0;
-    uint32_t q_width = shape->heads * shape->head_dim, kv_width = shape->kv_heads * shape->head_dim;
-    uint32_t rows = t->tensors[qkv].rows, lse_rows = shape->batch * shape->heads;
-    op->u.attention = *shape;
-    op->u.attention.q_stride = q_width + 2 * kv_width;
-    op->u.attention.kv_stride = cached ? kv_width : q_width + 2 * kv_width;
-    op->u.attention.o_stride = q_width;
-    cph_tensor o = operand(t, rows, q_width);
-    cph_record_use(t, FIELD(attention.q), qkv, USE_F | USE_B);
-    cph_record_use(t, FIELD(attention.o), o, USE_F | USE_B);
-    if (cached) return o;
-    cph_record_use_at(t, FIELD(attention.k), qkv, q_width, USE_F | USE_B);
-    cph_record_use_at(t, FIELD(attention.v), qkv, q_width + kv_width, USE_F | USE_B);
-    if (!t->o.train) return o;
-    cph_record_scratch(t, FIELD(attention.lse), lse_rows, shape->q_len, USE_F | USE_B);
-    cph_record_scratch(t, FIELD(attention.delta), lse_rows, shape->q_len, USE_B);
-    cph_record_reads_grad(t, FIELD(attention.d_o), o, 0);
-    cph_record_makes_grad(t, FIELD(attention.dq), 0, qkv);
-    cph_record_makes_grad_at(t, FIELD(attention.dk), 0, qkv, q_width);
-    cph_record_makes_grad_at(t, FIELD(attention.dv), 0, qkv, q_width + kv_width);
-    return o;
-}
-
-cph_tensor cph_tape_attention(cph_tape *t, cph_tensor qkv, const cph_attention *shape)
-{
-    return attention(t, qkv, shape, false);
-}
-
-cph_tensor cph_tape_cached_attention(cph_tape *t, cph_tensor qkv, const cph_attention *shape)
-{
-    uint32_t q_width = shape->heads * shape->head_dim, kv_width = shape->kv_heads * shape->head_dim;
-    cph_op *op = cph_record_node(t, CPH_OP_append);
-    if (!op) return 0;
-    op->u.append = (cph_append){
-        .rows = t->tensors[qkv].rows, .width = kv_width, .kv_stride = q_width + 2 * kv_width};
-    cph_record_use_at(t, FIELD(append.k), qkv, q_width, USE_F);
-    cph_record_use_at(t, FIELD(append.v), qkv, q_width + kv_width, USE_F);
-    return attention(t, qkv, shape, true);
+    cph_tensor dropped = cph_tape_dropout(t, x, lora->drop);
+    cph_tensor down = cph_tape_linear(t, dropped, lora->a, CPH_NO_PARAM, true, CPH_ACT_NONE);
+    cph_tensor up = cph_tape_linear(t, cph_tape_scale(t, down, lora->scale), lora->b, CPH_NO_PARAM, true, CPH_ACT_NONE);
+    return linear(t, x, one_weight(&w, &b), &(cph_linear){.out_in = out_in, .act = act}, up);
 }
 
 /* Rows of logits at a time: 256 rows, or fewer for a very wide vocabulary. */
@@ -262,32 +278,35 @@ static uint32_t loss_chunk(uint32_t rows, uint32_t vocab)
     return rows < chunk ? rows : chunk;
 }
 
-void cph_tape_loss(cph_tape *t, cph_tensor x, uint32_t w, const int32_t *labels, const float *inv_labels,
-                   bool keep_logits, cph_tensor *losses, cph_tensor *logits)
+void cph_tape_loss_as(cph_tape *t, cph_tensor x, const cph_loss_opts *o, cph_tensor *losses, cph_tensor *logits)
 {
     cph_op *op = cph_record_node(t, CPH_OP_loss);
     if (!op) return;
-    uint32_t rows = t->tensors[x].rows, vocab = param_of(t, w)->dims[0];
-    op->u.loss = (cph_loss){.labels = labels,
-                            .inv_labels = inv_labels,
-                            .backward = t->o.train,
-                            .rows = rows,
-                            .in = t->tensors[x].width,
-                            .vocab = vocab,
-                            .chunk = loss_chunk(rows, vocab)};
-    uint32_t chunk = op->u.loss.chunk;
-    *losses = cph_record_float(t, rows, 1);
-    *logits = keep_logits ? cph_record_float(t, rows, vocab) : 0;
+    uint32_t rows = t->tensors[x].rows, vocab = param_of(t, o->w)->dims[0], chunk = loss_chunk(rows, vocab);
+    if (t->tensors[x].type != t->o.dtype) cph_record_fault(t, "loss: x is not of the tape's type");
+    op->u.loss = (cph_loss){.labels = o->labels, .inv_labels = o->inv_labels, .backward = t->o.train, .rows = rows,
+                            .in = t->tensors[x].width, .vocab = vocab, .chunk = chunk, .targets = o->targets,
+                            .z_loss = o->z_loss};
     size_t workspace = t->o.train ? cph_loss_pack_bytes(t->o.backend, t->o.dtype, &op->u.loss) : 0;
+    *losses = cph_record_float(t, rows, 1);
+    *logits = o->keep_logits ? cph_record_float(t, rows, vocab) : 0;
     cph_record_workspace(t, FIELD(loss.pack), workspace, USE_F);
     cph_record_use(t, FIELD(loss.x), x, USE_F);
-    cph_record_param(t, FIELD(loss.w), FIELD(loss.dw), w);
-    cph_record_packed(t, FIELD(loss.packed), w);
+    cph_record_param(t, FIELD(loss.w), FIELD(loss.dw), o->w);
+    if (o->b != CPH_NO_PARAM) cph_record_param(t, FIELD(loss.b), FIELD(loss.db), o->b);
+    cph_record_packed(t, FIELD(loss.packed), o->w);
     cph_record_scratch(t, FIELD(loss.logits), chunk, vocab, USE_F);
     cph_record_use(t, FIELD(loss.keep), *logits, USE_F);
     cph_record_use(t, FIELD(loss.losses), *losses, USE_F);
     /* The gradient of x is made in the forward pass, while the chunk of logits exists. */
-    cph_record_makes_grad(t, FIELD(loss.dx), 0, x);
+    cph_record_makes_grad(t, FIELD(loss.dx), FIELD(loss.dx_adds), x);
     cph_tape_keep(t, *losses);
     cph_tape_keep(t, *logits);
+}
+
+void cph_tape_loss(cph_tape *t, cph_tensor x, uint32_t w, const int32_t *labels, const float *inv_labels,
+                   bool keep_logits, cph_tensor *losses, cph_tensor *logits)
+{
+    cph_tape_loss_as(t, x, &(cph_loss_opts){.w = w, .b = CPH_NO_PARAM, .labels = labels, .inv_labels = inv_labels,
+                                            .keep_logits = keep_logits}, losses, logits);
 }

@@ -8,6 +8,8 @@
 
 #include "tape_in.h"
 
+#include <colophon/nn/record.h>
+
 #include <stddef.h>
 
 #define RECORD_FIELD(member) ((uint32_t)offsetof(cph_op, u.member))

@@ -145,7 +145,7 @@ static void add_bias_parts(const cph_attention *a, size_t h)
 
 static void store_grad(const place *p, void *x, size_t at, cph_real v, bool adds)
 {
-    put(x, p->t, at, adds ? val(x, p->t, at) + v : v);
+    if (x) put(x, p->t, at, adds ? val(x, p->t, at) + v : v);
 }
 
 /*

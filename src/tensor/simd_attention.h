@@ -172,7 +172,7 @@ ALWAYS void finish_typed(const tile *t, cph_dtype type, void *p, size_t at, cons
 }
 static void finish_row(const tile *t, void *p, size_t at, const float *c, float f, bool adds)
 {
-    FOR_TYPE(t->type, finish_typed(t, TYPE, p, at, c, f, adds));
+    if (p) FOR_TYPE(t->type, finish_typed(t, TYPE, p, at, c, f, adds));
 }
 
 typedef struct forward_places { /* in scratch, behind GEMM_FLOATS */

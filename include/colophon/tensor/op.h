@@ -132,7 +132,7 @@ typedef struct cph_attention {
     void *o;
     cph_real *lse;         /* [B,heads,Tq] */
     const void *d_o;       /* gradient of o */
-    void *dq, *dk, *dv;
+    void *dq, *dk, *dv;    /* NULL: not wanted */
     cph_real *delta;       /* [B,heads,Tq] */
     const uint32_t *key_len;        /* [B] visible keys, or NULL */
     const uint32_t *q_seg, *k_seg;  /* [B,Tq], [B,Tk]: equal and not 0 to see; or NULL */
