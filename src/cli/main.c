@@ -87,12 +87,15 @@ static int run(const cli_command *command, int used, int argc, char **argv)
     }
     if (fflush(stdout) != 0 || ferror(stdout)) c.write_failed = true;
     if (s == CPH_OK && c.write_failed) s = cph_fail(&err, CPH_IO, "standard output: cannot write everything");
-    bool speaks = cph_comm_speaks(c.comm);
+    bool speaks = cph_comm_speaks(c.comm), alone = c.comm == NULL;
     cph_comm_close(c.comm);
     cph_pool_close(c.pool);
     cph_arena_release(&c.arena);
     if (s == CPH_OK || s == CPH_END) return 0;
-    return speaks ? cli_complain(&err, s, command->name) : cph_status_exit(s);
+    int code = speaks ? cli_complain(&err, s, command->name) : cph_status_exit(s);
+    /* What a plug-in's libraries do at exit may wait for ranks that are no more. */
+    if (!alone) _exit(code);
+    return code;
 }
 
 /* The first word may name a group, as in "colophon rights": then its commands are the answer. */
