@@ -271,10 +271,10 @@ cph_tensor cph_tape_lora_linear(cph_tape *t, cph_tensor x, uint32_t w, uint32_t 
     return linear(t, x, one_weight(&w, &b), &(cph_linear){.out_in = out_in, .act = act}, up);
 }
 
-/* Rows of logits at a time: 256 rows, or fewer for a very wide vocabulary. */
+/* Rows of logits at a time: 512 rows, or fewer for a very wide vocabulary. */
 static uint32_t loss_chunk(uint32_t rows, uint32_t vocab)
 {
-    uint32_t chunk = vocab > 131072 ? 128 : 256;
+    uint32_t chunk = vocab > 131072 ? 128 : 512;
     return rows < chunk ? rows : chunk;
 }
 

@@ -25,6 +25,7 @@
 #define KC 384u
 #define MC 168u /* a multiple of every MR */
 #define NC 256u /* columns of B that are packed at a time where they are not packed before */
+#define AHEAD 16u /* rows that packing fetches ahead */
 #define SLACK 16u /* floats behind packed panels that a last store may reach */
 #define GEMM_A_FLOATS (MC * KC + SLACK)
 #define GEMM_B_FLOATS (NC * KC + SLACK)
@@ -141,6 +142,7 @@ ALWAYS void pack_transposed(kind x, float *dst, size_t width, const char *src, s
         size_t i0 = group * 8, have = rows - i0 < 8 ? rows - i0 : 8, j = 0;
         for (size_t i = 0; i < 8; i++) r[i] = src + (i0 + (i < have ? i : have - 1)) * stride;
         for (; j < whole; j += 8) {
+            if (j % 16 == 0) UNROLL for (unsigned i = 0; i < 8; i++) __builtin_prefetch(r[i] + (j + 128) * step);
             octet v[8];
             UNROLL for (unsigned i = 0; i < 8; i++) v[i] = load_eight(x, r[i] + j * step);
             o_transpose(v, dst + j * width + i0, width);
@@ -158,6 +160,8 @@ ALWAYS void pack_straight(kind x, float *dst, size_t width, const char *src, siz
     size_t per = in_pairs(x) ? 2 : 1;
     for (size_t j = 0; j < k; j += per, dst += width, src += per * stride) {
         const char *next = per == 2 && j + 1 < k ? src + stride : NULL;
+        __builtin_prefetch(src + AHEAD * stride); /* far rows: no hardware foresees them */
+        if (per == 2) __builtin_prefetch(src + (AHEAD + 1) * stride);
         for (size_t i = 0; i < rows; i += W)
             v_store(dst + i, load_straight(x, src + i * kind_size(x), next ? next + i * kind_size(x) : NULL,
                                            rows - i));
