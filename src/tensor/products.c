@@ -24,6 +24,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const cph_products *library; /* once loaded, for good */
+static void warn(const char *text) { cph_log(CPH_WARN, "%s", text); }
 enum { MAX_MADE = 16 };             /* backends of this build, two types */
 static struct made {
     struct cph_backend backend;
@@ -38,7 +39,7 @@ static cph_status load(cph_err *err)
     cph_products_open_fn open_it;
     const cph_products *opened;
     if (library) return CPH_OK;
-    /* Its threads shall sleep between products: ours want the processors then. OpenMP reads this when it is loaded. */
+    /* Its threads shall sleep between products: ours want the processors then. OpenMP reads it when loaded. */
     setenv("OMP_WAIT_POLICY", "passive", 0);
     if (cph_plugin_symbol(&p, "onednn", "cph_products_open", err) != CPH_OK) {
         (void)cph_err_prefix(err, "the oneDNN plug-in");
@@ -46,7 +47,7 @@ static cph_status load(cph_err *err)
                              "COLOPHON_PLUGINS names another directory; --gemm own needs none");
     }
     memcpy(&open_it, &p, sizeof open_it);
-    CPH_TRY(open_it(&opened, err));
+    CPH_TRY(open_it(&opened, warn, err));
     if (opened->abi != CPH_PRODUCTS_ABI)
         return cph_fail(err, CPH_IO, "libcolophon-onednn.so: is of another version of colophon");
     library = opened;
@@ -59,7 +60,7 @@ static cph_status try_type(cph_dtype type, cph_err *err)
     uint16_t a[16] = {0}, b[16] = {0};
     float fa[16] = {0}, fb[16] = {0}, c[16];
     bool real = type == CPH_F32;
-    cph_product p = {.m = 4, .n = 4, .k = 4, .lda = 4, .type = type, .c_real = true};
+    cph_product p = {.m = 4, .n = 4, .k = 4, .type = type, .c_real = true};
     cph_operands o = {real ? (const void *)fa : a, real ? (const void *)fb : b, NULL, c};
     cph_status s = library->multiply(&p, &o, 1, err);
     return s == CPH_OK || real ? s : cph_hint(err, "--dtype fp32");
@@ -89,7 +90,8 @@ static cph_status make(const cph_backend **out, const cph_backend *native, cph_d
     return CPH_OK;
 }
 
-cph_status cph_backend_onednn(const cph_backend **out, const cph_backend *native, cph_dtype dtype, cph_err *err)
+cph_status cph_backend_onednn(const cph_backend **out, const cph_backend *native, cph_dtype dtype,
+                              cph_err *err)
 {
     pthread_mutex_lock(&lock);
     cph_status s = make(out, native, dtype, err);
@@ -128,9 +130,12 @@ static const void *formed_for_dx(const cph_backend *b, uint32_t in, uint32_t out
     return (const char *)packed + form_bytes(b, CPH_BF16, in, out);
 }
 
-static size_t bytes_of(cph_dtype type, size_t n) { return n * (type == CPH_F32 ? sizeof(float) : sizeof(uint16_t)); }
+static size_t bytes_of(cph_dtype type, size_t n)
+{
+    return n * (type == CPH_F32 ? sizeof(float) : sizeof(uint16_t));
+}
 
-/* Operations do not fail: where the library does (its memory ran out) the result is NaN, at which a training stops. */
+/* Operations do not fail: where the library does (no memory) the result is NaN, at which a training stops. */
 static void give_up(void *c, size_t n_bytes, const cph_err *err)
 {
     cph_log(CPH_WARN, "%s", err->what);
@@ -168,74 +173,103 @@ static void linear_forward(cph_exec *x, const cph_op *op)
 {
     const cph_linear *l = &op->u.linear;
     bool acts = l->act != CPH_ACT_NONE, kept = acts && l->pre;
-    cph_product p = {.m = l->rows, .n = l->out, .k = l->in, .lda = l->in, .type = op->dtype, .b_turned = l->out_in,
-                     .b_formed = l->packed != NULL, .c_real = op->dtype == CPH_F32 || (l->real_y && !kept)};
-    cph_operands o = {l->x, l->packed ? l->packed : l->w, l->b, kept ? l->pre : l->y};
-    multiply(x, p, o);
+    cph_product p = {.m = l->rows, .n = l->out, .k = l->in, .type = op->dtype};
+    p.b_turned = l->out_in;
+    p.b_formed = l->packed != NULL;
+    p.c_real = op->dtype == CPH_F32 || (l->real_y && !kept);
+    p.adds = l->y_adds;
+    if (kept && l->y_adds) memcpy(l->pre, l->y, bytes_of(op->dtype, (size_t)l->rows * l->out));
+    multiply(x, p, (cph_operands){l->x, l->packed ? l->packed : l->w, l->b, kept ? l->pre : l->y});
     if (acts) cph_exec_tasks(x, op, cph_exec_backend(x)->act, 0, CPH_BLOCKS(l->rows));
+}
+
+/* The native pass without its products: the activation's slope, and the bias. */
+static void linear_rest(cph_exec *x, const cph_op *op)
+{
+    cph_op rest = *op;
+    rest.u.linear.dx = NULL;
+    rest.u.linear.dw = NULL;
+    for (unsigned phase = 0; phase < cph_n_phases(&rest, true); phase++)
+        cph_exec_tasks(x, &rest, cph_exec_backend(x)->bwd[CPH_OP_linear], phase, cph_n_tasks(&rest, true, phase));
 }
 
 static void linear_backward(cph_exec *x, const cph_op *op)
 {
-    const cph_backend *b = cph_exec_backend(x);
     const cph_linear *l = &op->u.linear;
-    if (l->db || l->act != CPH_ACT_NONE) { /* the native pass without its products */
-        cph_op rest = *op;
-        rest.u.linear.dx = NULL;
-        rest.u.linear.dw = NULL;
-        for (unsigned phase = 0; phase < cph_n_phases(&rest, true); phase++)
-            cph_exec_tasks(x, &rest, b->bwd[CPH_OP_linear], phase, cph_n_tasks(&rest, true, phase));
-    }
+    bool real = op->dtype == CPH_F32;
+    if (l->db || l->act != CPH_ACT_NONE) linear_rest(x, op);
     cph_product dw = {.k = l->rows, .type = op->dtype, .a_turned = true, .c_real = true, .adds = !l->fresh_dw};
-    dw.m = dw.lda = l->out_in ? l->out : l->in;
+    dw.m = l->out_in ? l->out : l->in;
     dw.n = l->out_in ? l->in : l->out;
     if (l->dw && l->out_in) multiply(x, dw, (cph_operands){l->dy, l->x, NULL, l->dw});
     else if (l->dw) multiply(x, dw, (cph_operands){l->x, l->dy, NULL, l->dw});
-    cph_product dx = {.m = l->rows, .n = l->in, .k = l->out, .lda = l->out, .type = op->dtype, .b_turned = !l->out_in,
-                      .b_formed = op->dtype == CPH_BF16, .c_real = op->dtype == CPH_F32, .adds = l->dx_adds};
-    const void *w = dx.b_formed ? formed_for_dx(b, l->in, l->out, l->packed) : l->w;
-    if (l->dx) multiply(x, dx, (cph_operands){l->dy, w, NULL, l->dx});
+    if (!l->dx) return;
+    cph_product dx = {.m = l->rows, .n = l->in, .k = l->out, .type = op->dtype, .c_real = real, .adds = l->dx_adds};
+    dx.b_turned = !l->out_in;
+    dx.b_formed = !real;
+    const void *w = real ? l->w : formed_for_dx(cph_exec_backend(x), l->in, l->out, l->packed);
+    multiply(x, dx, (cph_operands){l->dy, w, NULL, l->dx});
 }
 
 /* ---- output layer and loss ---- */
 
+static void loss_bias(cph_exec *x, const cph_op *op, cph_loss_phase at)
+{
+    cph_op rest = *op;
+    cph_loss *l = &rest.u.loss;
+    l->dx = NULL;
+    l->dw = NULL;
+    unsigned each = 2 + cph_loss_grad_phases(l), phase = at.row0 / l->chunk * each + each - 1;
+    l->pack = l->logits; /* nothing is packed */
+    cph_exec_tasks(x, &rest, cph_exec_backend(x)->fwd[CPH_OP_loss], phase, cph_n_tasks(&rest, false, phase));
+}
+
+/* Gradients of bf16 lie where the rows of the logits began; the library has no fast product of such an A. */
+static void close_gaps(const cph_loss *l, uint32_t rows)
+{
+    uint16_t *d = (uint16_t *)(void *)l->logits;
+    for (size_t r = 1; r < rows; r++) memmove(d + r * l->vocab, d + 2 * r * l->vocab, l->vocab * sizeof *d);
+}
+
+/* Our chunks of the vocabulary are one product here. */
 static void loss_grads(cph_exec *x, const cph_op *op, cph_loss_phase at)
 {
     const cph_loss *l = &op->u.loss;
     cph_dtype type = op->dtype;
     bool real = type == CPH_F32;
-    uint32_t lda = real ? l->vocab : 2 * l->vocab; /* gradients of bf16 lie in the rows of the logits */
-    cph_product dx = {.m = at.rows, .n = l->in, .k = l->vocab, .lda = lda, .type = type, .b_formed = !real, .c_real = real};
-    cph_product dw = {.m = l->vocab, .n = l->in, .k = at.rows, .lda = lda, .type = type, .a_turned = true,
-                      .c_real = true, .adds = !(l->fresh_dw && at.row0 == 0)};
-    const void *w = real ? (const void *)l->w : formed_for_dx(cph_exec_backend(x), l->in, l->vocab, l->packed);
     size_t row0 = bytes_of(type, (size_t)at.row0 * l->in);
-    multiply(x, dx, (cph_operands){l->logits, w, NULL, (char *)l->dx + row0});
+    if (l->db) loss_bias(x, op, at);
+    if (!real && (l->dx || l->dw)) close_gaps(l, at.rows);
+    cph_product dx = {.m = at.rows, .n = l->in, .k = l->vocab, .type = type, .c_real = real, .adds = l->dx_adds};
+    dx.b_formed = !real;
+    const void *w = real ? (const void *)l->w : formed_for_dx(cph_exec_backend(x), l->in, l->vocab, l->packed);
+    if (l->dx) multiply(x, dx, (cph_operands){l->logits, w, NULL, (char *)l->dx + row0});
+    cph_product dw = {.m = l->vocab, .n = l->in, .k = at.rows, .type = type, .a_turned = true, .c_real = true};
+    dw.adds = !(l->fresh_dw && at.row0 == 0);
     if (l->dw) multiply(x, dw, (cph_operands){l->logits, (const char *)l->x + row0, NULL, l->dw});
+}
+
+static void loss_logits(cph_exec *x, const cph_op *op, cph_loss_phase at)
+{
+    const cph_loss *l = &op->u.loss;
+    cph_product p = {.m = at.rows, .n = l->vocab, .k = l->in, .type = op->dtype, .b_turned = true, .c_real = true};
+    p.b_formed = l->packed != NULL;
+    const char *rows = (const char *)l->x + bytes_of(op->dtype, (size_t)at.row0 * l->in);
+    multiply(x, p, (cph_operands){rows, l->packed ? l->packed : l->w, NULL, l->logits}); /* the softmax adds b */
 }
 
 static void loss_forward(cph_exec *x, const cph_op *op)
 {
     const cph_loss *l = &op->u.loss;
     cph_op native = *op;
-    native.u.loss.pack = l->logits; /* nothing is packed: the softmax alone is the backend's */
+    native.u.loss.pack = l->logits; /* nothing is packed */
     for (unsigned phase = 0; phase < cph_n_phases(op, false); phase++) {
         cph_loss_phase at = cph_loss_phase_of(l, phase);
-        cph_product logits = {.m = at.rows, .n = l->vocab, .k = l->in, .lda = l->in, .type = op->dtype,
-                              .b_turned = true, .b_formed = l->packed != NULL, .c_real = true};
-        switch (at.kind) {
-        case CPH_LOSS_LOGITS:
-            multiply(x, logits, (cph_operands){(const char *)l->x + bytes_of(op->dtype, (size_t)at.row0 * l->in),
-                                               l->packed ? l->packed : l->w, NULL, l->logits});
-            break;
-        case CPH_LOSS_SOFTMAX:
-            cph_exec_tasks(x, &native, cph_exec_backend(x)->fwd[CPH_OP_loss], phase,
-                           (at.rows + CPH_LOSS_ROWS - 1) / CPH_LOSS_ROWS);
-            break;
-        case CPH_LOSS_GRADS:
-            if (at.last) loss_grads(x, op, at); /* our chunks of the vocabulary are one product here */
-            break;
-        }
+        size_t blocks = (at.rows + CPH_LOSS_ROWS - 1) / CPH_LOSS_ROWS;
+        if (at.kind == CPH_LOSS_LOGITS) loss_logits(x, op, at);
+        else if (at.kind == CPH_LOSS_SOFTMAX)
+            cph_exec_tasks(x, &native, cph_exec_backend(x)->fwd[CPH_OP_loss], phase, blocks);
+        else if (at.last) loss_grads(x, op, at);
     }
 }
 

@@ -13,11 +13,10 @@
 
 #define CPH_PRODUCTS_ABI 1
 
-/* C[m,n] = A[m,k] B[k,n] (+ bias[n]), or added to what C holds. Operands are of `type`, C too unless c_real. */
+/* C[m,n] = A[m,k] B[k,n] (+ bias[n]), or added to what C holds. All lie densely. */
 typedef struct cph_product {
     uint32_t m, n, k;
-    uint32_t lda; /* elements from stored row to stored row of A; B and C lie densely */
-    cph_dtype type;
+    cph_dtype type; /* of A and B, and of C unless c_real */
     bool a_turned, b_turned; /* stored as [k,m], [n,k] */
     bool b_formed;           /* B is what `form` made */
     bool c_real, adds, has_bias;
@@ -41,7 +40,8 @@ typedef struct cph_products {
                        unsigned n_threads, cph_err *err);
 } cph_products;
 /* The function cph_products_open of a plug-in. */
-typedef cph_status (*cph_products_open_fn)(const cph_products **out, cph_err *err);
+typedef void (*cph_products_warn_fn)(const char *text);
+typedef cph_status (*cph_products_open_fn)(const cph_products **out, cph_products_warn_fn warn, cph_err *err);
 
 /* What exec.c asks of a backend that has products. False: the record is none of a product's. */
 bool cph_products_forward(cph_exec *x, const cph_op *op);

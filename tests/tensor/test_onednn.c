@@ -73,7 +73,8 @@ static void run_linear(bench *b, cph_exec *x)
     cph_op op = {.kind = CPH_OP_linear, .dtype = b->dtype};
     cph_linear *l = &op.u.linear;
     *l = (cph_linear){.rows = rows, .in = in, .out = out, .out_in = pick(b, 0, 1), .dx_adds = pick(b, 0, 1),
-                      .fresh_dw = pick(b, 0, 1), .act = pick(b, 0, 1) ? (cph_act)pick(b, 1, CPH_N_ACTS - 1) : CPH_ACT_NONE};
+                      .fresh_dw = pick(b, 0, 1), .y_adds = pick(b, 0, 3) == 0};
+    if (pick(b, 0, 1)) l->act = (cph_act)pick(b, 1, CPH_N_ACTS - 1);
     l->real_y = l->act == CPH_ACT_NONE && pick(b, 0, 1);
     l->x = values(b, b->dtype, nx, false);
     l->w = floats(b, nw);
@@ -94,22 +95,25 @@ static void run_linear(bench *b, cph_exec *x)
 
 static void run_loss(bench *b, cph_exec *x)
 {
-    uint32_t rows = pick(b, 1, 90), in = pick(b, 1, 80), vocab = pick(b, 0, 4) ? pick(b, 2, 500) : pick(b, 2040, 2200);
-    uint32_t chunk = pick(b, 1, rows);
+    uint32_t rows = pick(b, 1, 90), in = pick(b, 1, 80), chunk = pick(b, 1, rows);
+    uint32_t vocab = pick(b, 0, 4) ? pick(b, 2, 500) : pick(b, 2040, 2200);
     int32_t *labels = bytes(b, rows * sizeof *labels);
     for (uint32_t i = 0; i < rows; i++) labels[i] = pick(b, 0, 3) ? (int32_t)pick(b, 0, vocab - 1) : -100;
     cph_op op = {.kind = CPH_OP_loss, .dtype = b->dtype};
     cph_loss *l = &op.u.loss;
     *l = (cph_loss){.labels = labels, .rows = rows, .in = in, .vocab = vocab, .chunk = chunk,
-                    .backward = pick(b, 0, 3) > 0, .fresh_dw = pick(b, 0, 1)};
+                    .backward = pick(b, 0, 3) > 0, .fresh_dw = pick(b, 0, 1), .dx_adds = pick(b, 0, 1)};
+    if (pick(b, 0, 1)) l->targets = cph_targets_torch(0.1, vocab);
     l->x = values(b, b->dtype, (size_t)rows * in, false);
     l->w = floats(b, (size_t)vocab * in);
+    l->b = pick(b, 0, 1) ? floats(b, vocab) : NULL;
     l->logits = floats(b, (size_t)chunk * vocab);
     l->keep = pick(b, 0, 1) ? sums(b, (size_t)rows * vocab) : NULL;
     l->losses = sums(b, rows);
     l->inv_labels = floats(b, 1);
     if (l->backward) {
-        l->dx = values(b, b->dtype, (size_t)rows * in, true);
+        l->dx = pick(b, 0, 3) ? values(b, b->dtype, (size_t)rows * in, true) : NULL;
+        l->db = l->b && pick(b, 0, 3) ? sums(b, vocab) : NULL;
         l->dw = pick(b, 0, 3) ? sums(b, (size_t)vocab * in) : NULL;
         l->pack = bytes(b, cph_loss_pack_bytes(b->backend, b->dtype, l));
     }
@@ -152,7 +156,8 @@ static bool has_plugin(void)
 {
     char self[CPH_PATH_MAX] = "", plugin[CPH_PATH_MAX + 64];
     assert_true(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
-    snprintf(plugin, sizeof plugin, "%.*s/../lib/libcolophon-onednn.so", CPH_FMT(cph_path_dir(cph_str_of(self))));
+    cph_str dir = cph_path_dir(cph_str_of(self));
+    snprintf(plugin, sizeof plugin, "%.*s/../lib/libcolophon-onednn.so", CPH_FMT(dir));
     if (cph_file_kind_of(plugin) == CPH_FILE_REGULAR) return true;
     print_message("skipped: the oneDNN plug-in is not here (libdnnl-dev)\n");
     return false;

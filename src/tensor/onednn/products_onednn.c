@@ -50,6 +50,7 @@ static size_t n_products, n_forms;
 static void *work;
 static size_t work_size;
 static char version[32];
+static cph_products_warn_fn tell;
 
 /* ---- statuses ---- */
 
@@ -62,11 +63,28 @@ static cph_status failed(dnnl_status_t s, const char *what, cph_err *err)
     return cph_fail(err, CPH_BUG, "oneDNN %s: %s: status %d", version, what, (int)s);
 }
 
+static void name_of(const cph_product *p, char what[96])
+{
+    snprintf(what, 96, "the %s product %ux%ux%u", p->type == CPH_F32 ? "fp32" : "bf16", p->m, p->n, p->k);
+}
+
 static cph_status failed_product(dnnl_status_t s, const cph_product *p, cph_err *err)
 {
     char what[96];
-    snprintf(what, sizeof what, "the %s product %ux%ux%u", p->type == CPH_F32 ? "fp32" : "bf16", p->m, p->n, p->k);
+    name_of(p, what);
     return failed(s, what, err);
+}
+
+/* The library has an implementation for everything; where it has no other, a training would seem to hang. */
+static void warn_of_reference(const cph_product *p, const_dnnl_primitive_desc_t pd)
+{
+    const char *name = "";
+    char what[96], text[192];
+    dnnl_status_t s = dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, (void *)&name);
+    if (s != dnnl_success || strncmp(name, "ref", 3) != 0) return;
+    name_of(p, what);
+    snprintf(text, sizeof text, "oneDNN %s has only its plain reference for %s: this takes long", version, what);
+    tell(text);
 }
 
 #define TRY(call)                                                                                  \
@@ -93,10 +111,10 @@ static void use_threads_again(int before)
 
 static dnnl_data_type_t type_of(cph_dtype t) { return t == CPH_F32 ? dnnl_f32 : dnnl_bf16; }
 
-/* rows x columns; turned: stored as [columns, rows]. ld: elements from stored row to stored row. */
-static dnnl_status_t matrix(desc *d, int64_t rows, int64_t columns, dnnl_data_type_t type, bool turned, int64_t ld)
+/* rows x columns; turned: stored as [columns, rows]. */
+static dnnl_status_t matrix(desc *d, int64_t rows, int64_t columns, dnnl_data_type_t type, bool turned)
 {
-    dnnl_dims_t dims = {rows, columns}, strides = {turned ? 1 : ld, turned ? ld : 1};
+    dnnl_dims_t dims = {rows, columns}, strides = {turned ? 1 : columns, turned ? rows : 1};
     return desc_strided(d, dims, type, strides);
 }
 
@@ -127,10 +145,10 @@ static dnnl_status_t form_desc(desc *out, bool *plain, cph_dtype type, uint32_t 
     dnnl_primitive_attr_t attr = NULL;
     dnnl_primitive_desc_t pd = NULL;
     int before = use_threads(1);
-    dnnl_status_t s = matrix(&a, NOMINAL_M, k, type_of(type), false, k);
+    dnnl_status_t s = matrix(&a, NOMINAL_M, k, type_of(type), false);
     if (s == dnnl_success) s = desc_any(&any, dims, type_of(type));
-    if (s == dnnl_success) s = matrix(&c, NOMINAL_M, n, type_of(type), false, n);
-    if (s == dnnl_success) s = matrix(&flat, k, n, type_of(type), false, n);
+    if (s == dnnl_success) s = matrix(&c, NOMINAL_M, n, type_of(type), false);
+    if (s == dnnl_success) s = matrix(&flat, k, n, type_of(type), false);
     if (s == dnnl_success) s = attributes(&attr, false);
     if (s == dnnl_success) s = product_desc(&pd, engine, &a, &any, NULL, &c, attr);
     if (s == dnnl_success) {
@@ -180,6 +198,7 @@ static dnnl_status_t make_with(product *p, const desc d[4], dnnl_primitive_attr_
     if (p->shape.has_bias) TRY(memory_of(&p->bias, &d[2]));
     TRY(memory_of(&p->c, &d[3]));
     TRY(product_desc(&pd, engine, &d[0], &d[1], p->shape.has_bias ? &d[2] : NULL, &d[3], attr));
+    warn_of_reference(&p->shape, pd);
     dnnl_status_t s = finish(pd, &p->run, &p->work, &p->work_bytes);
     dnnl_primitive_desc_destroy(pd);
     return s;
@@ -193,11 +212,11 @@ static dnnl_status_t make_product(product *p)
     dnnl_primitive_attr_t attr = NULL;
     bool plain;
     memset(d, 0, sizeof d);
-    dnnl_status_t s = matrix(&d[0], g->m, g->k, type, g->a_turned, g->lda);
+    dnnl_status_t s = matrix(&d[0], g->m, g->k, type, g->a_turned);
     if (s == dnnl_success && g->b_formed) s = form_desc(&d[1], &plain, g->type, g->k, g->n);
-    else if (s == dnnl_success) s = matrix(&d[1], g->k, g->n, type, g->b_turned, g->b_turned ? g->k : g->n);
-    if (s == dnnl_success) s = matrix(&d[2], 1, g->n, dnnl_f32, false, g->n);
-    if (s == dnnl_success) s = matrix(&d[3], g->m, g->n, g->c_real ? dnnl_f32 : type, false, g->n);
+    else if (s == dnnl_success) s = matrix(&d[1], g->k, g->n, type, g->b_turned);
+    if (s == dnnl_success) s = matrix(&d[2], 1, g->n, dnnl_f32, false);
+    if (s == dnnl_success) s = matrix(&d[3], g->m, g->n, g->c_real ? dnnl_f32 : type, false);
     if (s == dnnl_success) s = attributes(&attr, g->adds);
     if (s == dnnl_success) s = make_with(p, d, attr);
     if (attr) dnnl_primitive_attr_destroy(attr);
@@ -209,7 +228,7 @@ static dnnl_status_t make_product(product *p)
 static bool same_product(const product *p, const cph_product *g, unsigned n_threads)
 {
     const cph_product *s = &p->shape;
-    return s->m == g->m && s->n == g->n && s->k == g->k && s->lda == g->lda && s->type == g->type &&
+    return s->m == g->m && s->n == g->n && s->k == g->k && s->type == g->type &&
            s->a_turned == g->a_turned && (g->b_formed || s->b_turned == g->b_turned) && s->b_formed == g->b_formed &&
            s->c_real == g->c_real && s->adds == g->adds && s->has_bias == g->has_bias && p->n_threads == n_threads;
 }
@@ -257,7 +276,7 @@ static dnnl_status_t make_form(form *f)
     desc from = {0}, to = {0};
     bool plain;
     dnnl_primitive_attr_t attr = NULL;
-    dnnl_status_t s = matrix(&from, f->k, f->n, dnnl_f32, f->turned, f->turned ? f->k : f->n);
+    dnnl_status_t s = matrix(&from, f->k, f->n, dnnl_f32, f->turned);
     if (s == dnnl_success) s = form_desc(&to, &plain, f->type, f->k, f->n);
     if (s == dnnl_success) s = attributes(&attr, false);
     if (s == dnnl_success) s = make_form_with(f, &from, &to, attr);
@@ -377,15 +396,16 @@ static cph_status form_weight(const float *w, bool turned, cph_dtype type, uint3
 
 /* ---- the door ---- */
 
-CPH_API cph_status cph_products_open(const cph_products **out, cph_err *err);
+CPH_API cph_status cph_products_open(const cph_products **out, cph_products_warn_fn warn, cph_err *err);
 
-cph_status cph_products_open(const cph_products **out, cph_err *err)
+cph_status cph_products_open(const cph_products **out, cph_products_warn_fn warn, cph_err *err)
 {
     static cph_products table = {CPH_PRODUCTS_ABI, version, multiply, form_bytes, form_weight};
     const dnnl_version_t *v = dnnl_version();
     snprintf(version, sizeof version, "%d.%d.%d", v->major, v->minor, v->patch);
     if (v->major != DNNL_VERSION_MAJOR)
         return cph_fail(err, CPH_IO, "libcolophon-onednn.so was built for oneDNN %d, here is %s", DNNL_VERSION_MAJOR, version);
+    tell = warn;
     if (!engine) {
         dnnl_status_t s = dnnl_engine_create(&engine, dnnl_cpu, 0);
         if (s == dnnl_success) s = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
