@@ -39,12 +39,12 @@ static cph_status load(cph_err *err)
     cph_products_open_fn open_it;
     const cph_products *opened;
     if (library) return CPH_OK;
-    /* Its threads shall sleep between products: ours want the processors then. OpenMP reads it when loaded. */
+    /* Its threads shall sleep between products, when ours want the processors. OpenMP reads it at start. */
     setenv("OMP_WAIT_POLICY", "passive", 0);
     if (cph_plugin_symbol(&p, "onednn", "cph_products_open", err) != CPH_OK) {
         (void)cph_err_prefix(err, "the oneDNN plug-in");
-        return cph_hint(err, "it is built where oneDNN's headers are (Debian: libdnnl-dev), beside libcolophon; "
-                             "COLOPHON_PLUGINS names another directory; --gemm own needs none");
+        return cph_hint(err, "it is built where oneDNN's headers are (Debian: libdnnl-dev), beside "
+                             "libcolophon; COLOPHON_PLUGINS names another directory; --gemm own needs none");
     }
     memcpy(&open_it, &p, sizeof open_it);
     CPH_TRY(open_it(&opened, warn, err));
@@ -186,11 +186,12 @@ static void linear_forward(cph_exec *x, const cph_op *op)
 /* The native pass without its products: the activation's slope, and the bias. */
 static void linear_rest(cph_exec *x, const cph_op *op)
 {
+    cph_op_fn native = cph_exec_backend(x)->bwd[CPH_OP_linear];
     cph_op rest = *op;
     rest.u.linear.dx = NULL;
     rest.u.linear.dw = NULL;
     for (unsigned phase = 0; phase < cph_n_phases(&rest, true); phase++)
-        cph_exec_tasks(x, &rest, cph_exec_backend(x)->bwd[CPH_OP_linear], phase, cph_n_tasks(&rest, true, phase));
+        cph_exec_tasks(x, &rest, native, phase, cph_n_tasks(&rest, true, phase));
 }
 
 static void linear_backward(cph_exec *x, const cph_op *op)
@@ -198,13 +199,15 @@ static void linear_backward(cph_exec *x, const cph_op *op)
     const cph_linear *l = &op->u.linear;
     bool real = op->dtype == CPH_F32;
     if (l->db || l->act != CPH_ACT_NONE) linear_rest(x, op);
-    cph_product dw = {.k = l->rows, .type = op->dtype, .a_turned = true, .c_real = true, .adds = !l->fresh_dw};
+    cph_product dw = {.k = l->rows, .type = op->dtype, .a_turned = true, .c_real = true};
+    dw.adds = !l->fresh_dw;
     dw.m = l->out_in ? l->out : l->in;
     dw.n = l->out_in ? l->in : l->out;
     if (l->dw && l->out_in) multiply(x, dw, (cph_operands){l->dy, l->x, NULL, l->dw});
     else if (l->dw) multiply(x, dw, (cph_operands){l->x, l->dy, NULL, l->dw});
     if (!l->dx) return;
-    cph_product dx = {.m = l->rows, .n = l->in, .k = l->out, .type = op->dtype, .c_real = real, .adds = l->dx_adds};
+    cph_product dx = {.m = l->rows, .n = l->in, .k = l->out, .type = op->dtype, .c_real = real};
+    dx.adds = l->dx_adds;
     dx.b_turned = !l->out_in;
     dx.b_formed = !real;
     const void *w = real ? l->w : formed_for_dx(cph_exec_backend(x), l->in, l->out, l->packed);
@@ -240,11 +243,13 @@ static void loss_grads(cph_exec *x, const cph_op *op, cph_loss_phase at)
     size_t row0 = bytes_of(type, (size_t)at.row0 * l->in);
     if (l->db) loss_bias(x, op, at);
     if (!real && (l->dx || l->dw)) close_gaps(l, at.rows);
-    cph_product dx = {.m = at.rows, .n = l->in, .k = l->vocab, .type = type, .c_real = real, .adds = l->dx_adds};
+    cph_product dx = {.m = at.rows, .n = l->in, .k = l->vocab, .type = type, .c_real = real};
+    dx.adds = l->dx_adds;
     dx.b_formed = !real;
-    const void *w = real ? (const void *)l->w : formed_for_dx(cph_exec_backend(x), l->in, l->vocab, l->packed);
+    const void *w = real ? l->w : formed_for_dx(cph_exec_backend(x), l->in, l->vocab, l->packed);
     if (l->dx) multiply(x, dx, (cph_operands){l->logits, w, NULL, (char *)l->dx + row0});
-    cph_product dw = {.m = l->vocab, .n = l->in, .k = at.rows, .type = type, .a_turned = true, .c_real = true};
+    cph_product dw = {.m = l->vocab, .n = l->in, .k = at.rows, .type = type, .a_turned = true};
+    dw.c_real = true;
     dw.adds = !(l->fresh_dw && at.row0 == 0);
     if (l->dw) multiply(x, dw, (cph_operands){l->logits, (const char *)l->x + row0, NULL, l->dw});
 }
@@ -252,10 +257,12 @@ static void loss_grads(cph_exec *x, const cph_op *op, cph_loss_phase at)
 static void loss_logits(cph_exec *x, const cph_op *op, cph_loss_phase at)
 {
     const cph_loss *l = &op->u.loss;
-    cph_product p = {.m = at.rows, .n = l->vocab, .k = l->in, .type = op->dtype, .b_turned = true, .c_real = true};
+    const void *w = l->packed ? l->packed : l->w;
+    cph_product p = {.m = at.rows, .n = l->vocab, .k = l->in, .type = op->dtype, .b_turned = true};
     p.b_formed = l->packed != NULL;
+    p.c_real = true;
     const char *rows = (const char *)l->x + bytes_of(op->dtype, (size_t)at.row0 * l->in);
-    multiply(x, p, (cph_operands){rows, l->packed ? l->packed : l->w, NULL, l->logits}); /* the softmax adds b */
+    multiply(x, p, (cph_operands){rows, w, NULL, l->logits}); /* the softmax adds b */
 }
 
 static void loss_forward(cph_exec *x, const cph_op *op)

@@ -59,7 +59,8 @@ static cph_status failed(dnnl_status_t s, const char *what, cph_err *err)
     if (s == dnnl_success) return CPH_OK;
     if (s == dnnl_unimplemented)
         return cph_fail(err, CPH_NO, "oneDNN %s: %s: not to be had on this processor", version, what);
-    if (s == dnnl_out_of_memory) return cph_fail(err, CPH_NOMEM, "oneDNN %s: %s: out of memory", version, what);
+    if (s == dnnl_out_of_memory)
+        return cph_fail(err, CPH_NOMEM, "oneDNN %s: %s: out of memory", version, what);
     return cph_fail(err, CPH_BUG, "oneDNN %s: %s: status %d", version, what, (int)s);
 }
 
@@ -83,7 +84,8 @@ static void warn_of_reference(const cph_product *p, const_dnnl_primitive_desc_t 
     dnnl_status_t s = dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, (void *)&name);
     if (s != dnnl_success || strncmp(name, "ref", 3) != 0) return;
     name_of(p, what);
-    snprintf(text, sizeof text, "oneDNN %s has only its plain reference for %s: this takes long", version, what);
+    snprintf(text, sizeof text, "oneDNN %s has only its plain reference for %s: this takes long", version,
+             what);
     tell(text);
 }
 
@@ -93,7 +95,7 @@ static void warn_of_reference(const cph_product *p, const_dnnl_primitive_desc_t 
         if (try_s_ != dnnl_success) return try_s_;                                                 \
     } while (0)
 
-/* ---- threads: the library takes as many as OpenMP says at the call, and a caller's own setting comes back ---- */
+/* ---- threads: the library takes what OpenMP says at the call; the caller's own setting comes back ---- */
 
 static int use_threads(unsigned n)
 {
@@ -173,7 +175,8 @@ static dnnl_status_t memory_of(dnnl_memory_t *out, const desc *d)
     return dnnl_memory_create(out, view(d), engine, DNNL_MEMORY_NONE);
 }
 
-static dnnl_status_t finish(dnnl_primitive_desc_t pd, dnnl_primitive_t *run, dnnl_memory_t *workspace, size_t *bytes)
+static dnnl_status_t finish(dnnl_primitive_desc_t pd, dnnl_primitive_t *run, dnnl_memory_t *workspace,
+                            size_t *bytes)
 {
     desc_view w = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
     *bytes = w ? dnnl_memory_desc_get_size(w) : 0;
@@ -228,9 +231,10 @@ static dnnl_status_t make_product(product *p)
 static bool same_product(const product *p, const cph_product *g, unsigned n_threads)
 {
     const cph_product *s = &p->shape;
-    return s->m == g->m && s->n == g->n && s->k == g->k && s->type == g->type &&
-           s->a_turned == g->a_turned && (g->b_formed || s->b_turned == g->b_turned) && s->b_formed == g->b_formed &&
-           s->c_real == g->c_real && s->adds == g->adds && s->has_bias == g->has_bias && p->n_threads == n_threads;
+    bool b = s->b_formed == g->b_formed && (g->b_formed || s->b_turned == g->b_turned);
+    bool c = s->c_real == g->c_real && s->adds == g->adds && s->has_bias == g->has_bias;
+    return b && c && s->m == g->m && s->n == g->n && s->k == g->k && s->type == g->type &&
+           s->a_turned == g->a_turned && p->n_threads == n_threads;
 }
 
 /* A decoder may ask for any number of rows: when all places are taken, all are given up. */
@@ -346,8 +350,11 @@ static dnnl_status_t run_product(const cph_product *g, const cph_operands *o, un
     product *p;
     TRY(find_product(&p, g, n_threads));
     TRY(want_work(p->work_bytes));
-    argument args[] = {{DNNL_ARG_SRC, p->a, o->a},       {DNNL_ARG_WEIGHTS, p->b, o->b}, {DNNL_ARG_BIAS, p->bias, o->bias},
-                       {DNNL_ARG_DST, p->c, o->c}, {DNNL_ARG_SCRATCHPAD, p->work, work}};
+    argument args[] = {{DNNL_ARG_SRC, p->a, o->a},
+                       {DNNL_ARG_WEIGHTS, p->b, o->b},
+                       {DNNL_ARG_BIAS, p->bias, o->bias},
+                       {DNNL_ARG_DST, p->c, o->c},
+                       {DNNL_ARG_SCRATCHPAD, p->work, work}};
     return execute(p->run, args, sizeof args / sizeof *args);
 }
 
@@ -378,12 +385,14 @@ static dnnl_status_t run_form(const form *like, const float *w, void *formed)
     form *f;
     TRY(find_form(&f, like));
     TRY(want_work(f->work_bytes));
-    argument args[] = {{DNNL_ARG_FROM, f->from, w}, {DNNL_ARG_TO, f->to, formed}, {DNNL_ARG_SCRATCHPAD, f->work, work}};
+    argument args[] = {{DNNL_ARG_FROM, f->from, w},
+                       {DNNL_ARG_TO, f->to, formed},
+                       {DNNL_ARG_SCRATCHPAD, f->work, work}};
     return execute(f->run, args, sizeof args / sizeof *args);
 }
 
-static cph_status form_weight(const float *w, bool turned, cph_dtype type, uint32_t k, uint32_t n, void *formed,
-                              unsigned n_threads, cph_err *err)
+static cph_status form_weight(const float *w, bool turned, cph_dtype type, uint32_t k, uint32_t n,
+                              void *formed, unsigned n_threads, cph_err *err)
 {
     form like = {.type = type, .k = k, .n = n, .turned = turned, .n_threads = n_threads};
     pthread_mutex_lock(&lock);
@@ -404,7 +413,8 @@ cph_status cph_products_open(const cph_products **out, cph_products_warn_fn warn
     const dnnl_version_t *v = dnnl_version();
     snprintf(version, sizeof version, "%d.%d.%d", v->major, v->minor, v->patch);
     if (v->major != DNNL_VERSION_MAJOR)
-        return cph_fail(err, CPH_IO, "libcolophon-onednn.so was built for oneDNN %d, here is %s", DNNL_VERSION_MAJOR, version);
+        return cph_fail(err, CPH_IO, "libcolophon-onednn.so was built for oneDNN %d, here is %s",
+                        DNNL_VERSION_MAJOR, version);
     tell = warn;
     if (!engine) {
         dnnl_status_t s = dnnl_engine_create(&engine, dnnl_cpu, 0);
