@@ -44,25 +44,57 @@ static void find_owners(cph_tape *t)
     }
 }
 
-/* A node runs again when it makes something that is read backward, or by another that runs again. */
-static void find_reruns(cph_tape *t)
+static bool writes(const cph_tape *t, const tape_use *u)
 {
+    return t->tensors[u->tensor].producer == u->node || u->flags & USE_GOES_ON;
+}
+
+static bool must_run_again(const cph_tape *t, const tape_use *u, uint32_t range)
+{
+    const tape_tensor *x = &t->tensors[u->tensor];
+    if (u->grad || x->kind != TAPE_ACTIVATION || !(u->flags & USE_F) || !writes(t, u)) return false;
+    return (x->gone_on && x->made_again) || (x->range == range && (x->read_backward || x->read_again));
+}
+
+/*
+ * A node runs again when it writes something that is read backward, or by another that runs again,
+ * or that another of its writers writes again. True when a tensor was found to be written again.
+ */
+static bool find_reruns(cph_tape *t)
+{
+    bool found = false;
     for (size_t end = t->n_uses; end > 0;) {
         size_t begin = end;
         uint32_t node = t->uses[end - 1].node, range = range_of(t, node);
         while (begin > 0 && t->uses[begin - 1].node == node) begin--;
         bool again = false;
-        for (size_t i = begin; range && i < end; i++) {
-            const tape_use *u = &t->uses[i];
-            const tape_tensor *x = &t->tensors[u->tensor];
-            if (u->grad || !(u->flags & USE_F) || x->range != range) continue;
-            if (x->producer == node && (x->read_backward || x->read_again)) again = true;
-        }
+        for (size_t i = begin; range && i < end; i++) again = again || must_run_again(t, &t->uses[i], range);
         t->steps[node].again = again;
-        for (size_t i = begin; again && i < end; i++)
-            if (!t->uses[i].grad && t->uses[i].flags & USE_F) t->tensors[t->uses[i].tensor].read_again = true;
+        for (size_t i = begin; again && i < end; i++) {
+            tape_tensor *x = &t->tensors[t->uses[i].tensor];
+            if (t->uses[i].grad || !(t->uses[i].flags & USE_F)) continue;
+            x->read_again = true;
+            if (!x->gone_on || x->made_again || !writes(t, &t->uses[i])) continue;
+            x->made_again = true;
+            found = true;
+        }
         end = begin;
     }
+    return found;
+}
+
+/* What goes on from a value that is not made again would go on twice. */
+static cph_status check_reruns(const cph_tape *t, cph_err *err)
+{
+    for (size_t i = 0; i < t->n_uses; i++) {
+        const tape_use *u = &t->uses[i];
+        uint32_t from = t->tensors[u->tensor].producer;
+        if (!u->grad && u->flags & USE_GOES_ON && t->steps[u->node].again && !t->steps[from].again)
+            return cph_fail(err, CPH_BUG, "tape: node %u (%s) runs again and node %u (%s), from which it goes on, "
+                            "does not", u->node, cph_op_name(t->nodes[u->node].kind), from,
+                            cph_op_name(t->nodes[from].kind));
+    }
+    return CPH_OK;
 }
 
 static void find_producers(cph_tape *t)
@@ -72,6 +104,7 @@ static void find_producers(cph_tape *t)
         tape_tensor *x = &t->tensors[u->tensor];
         if (u->grad) continue;
         if (u->flags & USE_F) x->producer = u->node;
+        if (u->flags & USE_GOES_ON) x->gone_on = true;
         if (u->flags & USE_B) x->read_backward = true;
     }
 }
@@ -83,7 +116,8 @@ cph_status cph_tape_time(cph_tape *t, cph_err *err)
     t->steps = mem;
     find_owners(t);
     find_producers(t);
-    find_reruns(t);
+    while (find_reruns(t)) continue;
+    CPH_TRY(check_reruns(t, err));
     uint32_t step = (uint32_t)t->n_nodes;
     for (uint32_t i = (uint32_t)t->n_nodes; i-- > 0;) {
         for (size_t r = 0; r < t->n_ranges; r++)

@@ -228,7 +228,7 @@ static cph_tensor linear(cph_tape *t, cph_tensor x, weights p, const cph_linear 
     cph_record_use(t, FIELD(linear.x), x, USE_F | USE_B);
     joined_params(t, FIELD(linear.w), FIELD(linear.dw), p.w, p.n);
     cph_record_packed(t, FIELD(linear.packed), p.w[0]);
-    cph_record_use(t, FIELD(linear.y), y, USE_F);
+    cph_record_use(t, FIELD(linear.y), y, into ? USE_F | USE_GOES_ON : USE_F);
     if (p.b) joined_params(t, FIELD(linear.b), FIELD(linear.db), p.b, p.n);
     if (!t->o.train) return y;
     if (shape->act != CPH_ACT_NONE) cph_record_use(t, FIELD(linear.pre), operand(t, rows, out), USE_F | USE_B);

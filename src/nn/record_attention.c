@@ -90,6 +90,6 @@ void cph_tape_rotary(cph_tape *t, cph_tensor x, const cph_rotary *shape)
     op->u.rotary = *shape;
     op->u.rotary.rows = t->tensors[x].rows;
     op->u.rotary.stride = t->tensors[x].width;
-    cph_record_use(t, FIELD(rotary.x), x, USE_F);
+    cph_record_use(t, FIELD(rotary.x), x, USE_F | USE_GOES_ON);
     cph_record_reads_grad(t, FIELD(rotary.dx), x, 0);
 }

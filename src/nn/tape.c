@@ -198,6 +198,8 @@ void cph_tape_bind(cph_tape *t, const cph_bases *bases)
 void cph_tape_forward(cph_tape *t, cph_exec *x)
 {
     if (t->fresh && t->o.train) clear_grads(t);
+    for (size_t r = 0; r < t->n_ranges; r++) /* the pass before left them at what it made again */
+        cph_tape_point(t, t->ranges[r].from, t->ranges[r].to, false);
     for (size_t i = 0; i < t->n_nodes; i++) cph_op_forward(x, &t->nodes[i]);
 }
 

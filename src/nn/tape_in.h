@@ -14,7 +14,8 @@ enum { /* when a use touches its buffer */
     USE_F = 1,  /* forward */
     USE_B = 2,  /* backward */
     USE_MAKES_GRAD = 4,
-    USE_OPTIONAL = 8 /* NULL when nobody makes the gradient */
+    USE_OPTIONAL = 8, /* NULL when nobody makes the gradient */
+    USE_GOES_ON = 16  /* forward: writes over what an earlier node wrote, starting from it */
 };
 
 typedef struct tape_use {
@@ -43,6 +44,7 @@ typedef struct tape_tensor {
     bool wants, has_grad; /* depends on something trainable; somebody makes its gradient */
     uint32_t first_grad;  /* the node that begins the gradient */
     bool seen, read_backward, read_again; /* for again.c */
+    bool gone_on, made_again; /* several nodes write it in turn; one of them runs again, so all must */
     uint32_t producer;    /* the first node that touches the value forward */
     uint32_t range;       /* 1 + the range that alone touches the value and makes it again; 0: none */
     tape_buffer value, grad, again;
