@@ -44,6 +44,29 @@ static void set_queries(tile *t, uint32_t q0, uint32_t end)
     t->nq = cph_u32_min(SUB, end - q0);
 }
 
+typedef struct segments { /* smallest and greatest number but 0; lo > hi: none */
+    uint32_t lo, hi;
+} segments;
+static segments segments_of(const uint32_t *s, uint32_t n)
+{
+    segments r = {UINT32_MAX, 0};
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t from = s[i] ? s[i] : UINT32_MAX;
+        r.lo = from < r.lo ? from : r.lo;
+        r.hi = s[i] > r.hi ? s[i] : r.hi;
+    }
+    return r;
+}
+/* Documents packed into one row: whether queries and keys of the tile can have one in common. */
+static bool may_share_segment(const tile *t)
+{
+    const cph_attention *a = t->a;
+    if (!a->q_seg) return true;
+    segments q = segments_of(a->q_seg + (size_t)t->b * a->q_len + t->q0, t->nq);
+    segments k = segments_of(a->k_seg + (size_t)t->b * a->k_len + t->k0, t->nk);
+    return q.lo <= k.hi && k.lo <= q.hi;
+}
+
 /*
  * Keys of the block at k0 up to the last one that the tile's queries see; false when they see none.
  * Spans of queries move forward: the first query's beginning and the last one's end bound them all.
@@ -55,7 +78,7 @@ static bool set_keys(tile *t, uint32_t k0)
     t->nk = cph_u32_min(CPH_KEY_BLOCK, t->a->k_len - k0);
     if (first.lo >= k0 + t->nk || last.hi <= k0) return false;
     t->nk = cph_u32_min(t->nk, last.hi - k0);
-    return true;
+    return may_share_segment(t);
 }
 
 /* s = scale * s + bias where query i sees the key, -infinity elsewhere */

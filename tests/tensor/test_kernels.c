@@ -210,6 +210,9 @@ static void row_attention(bench *b, cph_exec *x)
     if (pick(b, 0, 1)) {
         a->q_seg = numbers(b, (size_t)batch * tq, 3);
         a->k_seg = numbers(b, (size_t)batch * tk, 3);
+        uint32_t document = pick(b, 1, 150); /* or whole documents, one after the other */
+        for (uint32_t i = 0; document > 50 && i < batch * tq; i++) ((uint32_t *)a->q_seg)[i] = i % tq / document + 1;
+        for (uint32_t i = 0; document > 50 && i < batch * tk; i++) ((uint32_t *)a->k_seg)[i] = i % tk / document + 1;
     }
     a->dq_adds = pick(b, 0, 1), a->dk_adds = pick(b, 0, 1), a->dv_adds = pick(b, 0, 1);
     if (pick(b, 0, 1)) {
