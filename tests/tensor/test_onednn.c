@@ -14,7 +14,7 @@
 
 #if defined __SANITIZE_ADDRESS__
 /* The leak checker of GCC 12 falls over the thread-local storage of OpenMP's threads in a library loaded late. */
-const char *__asan_default_options(void);
+CPH_API const char *__asan_default_options(void);
 const char *__asan_default_options(void) { return "detect_leaks=0"; }
 #endif
 
