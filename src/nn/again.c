@@ -90,7 +90,8 @@ static cph_status check_reruns(const cph_tape *t, cph_err *err)
         const tape_use *u = &t->uses[i];
         uint32_t from = t->tensors[u->tensor].producer;
         if (!u->grad && u->flags & USE_GOES_ON && t->steps[u->node].again && !t->steps[from].again)
-            return cph_fail(err, CPH_BUG, "tape: node %u (%s) runs again and node %u (%s), from which it goes on, "
+            return cph_fail(err, CPH_BUG,
+                            "tape: node %u (%s) runs again and node %u (%s), from which it goes on, "
                             "does not", u->node, cph_op_name(t->nodes[u->node].kind), from,
                             cph_op_name(t->nodes[from].kind));
     }

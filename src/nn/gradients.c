@@ -35,11 +35,15 @@ static void find_needs(cph_tape *t)
     for (size_t begin = 0, end; begin < t->n_uses; begin = end) {
         bool needs = false;
         end = group_end(t, begin);
-        for (size_t i = begin; i < end; i++)
-            if (t->uses[i].grad) needs = needs || is_trainable(t, &t->uses[i]) || t->tensors[t->uses[i].tensor].wants;
+        for (size_t i = begin; i < end; i++) {
+            const tape_use *u = &t->uses[i];
+            if (u->grad) needs = needs || is_trainable(t, u) || t->tensors[u->tensor].wants;
+        }
         t->runs[t->uses[begin].node] = needs;
-        for (size_t i = begin; needs && i < end; i++)
-            if (t->uses[i].grad && !(t->uses[i].flags & USE_MAKES_GRAD)) t->tensors[t->uses[i].tensor].wants = true;
+        for (size_t i = begin; needs && i < end; i++) {
+            const tape_use *u = &t->uses[i];
+            if (u->grad && !(u->flags & USE_MAKES_GRAD)) t->tensors[u->tensor].wants = true;
+        }
     }
 }
 
@@ -60,8 +64,8 @@ static cph_status find_arrival(cph_tape *t, size_t begin, size_t end, cph_err *e
     }
     if (reads && !arrives) t->runs[node] = false;
     if (arrives && missing)
-        return cph_fail(err, CPH_BUG, "tape: node %u (%s) wants the gradients of all its results, and one is not made",
-                        node, name_of(t, node));
+        return cph_fail(err, CPH_BUG, "tape: node %u (%s) wants the gradients of all its results, and one is "
+                        "not made", node, name_of(t, node));
     return CPH_OK;
 }
 
@@ -75,12 +79,14 @@ static cph_status make_gradient(cph_tape *t, size_t begin, size_t at, cph_err *e
     }
     for (size_t i = begin; i < at; i++)
         if (t->uses[i].grad && t->uses[i].tensor == u->tensor && t->uses[i].shift == u->shift)
-            return cph_fail(err, CPH_BUG, "tape: node %u (%s) takes the same tensor twice", u->node, name_of(t, u->node));
+            return cph_fail(err, CPH_BUG, "tape: node %u (%s) takes the same tensor twice", u->node,
+                            name_of(t, u->node));
     bool adds = x->first_grad != u->node;
     if (u->adds) *(bool *)((char *)&t->nodes[u->node] + u->adds) = adds;
     else if (adds)
-        return cph_fail(err, CPH_BUG, "tape: node %u (%s) would have to add to the gradient that node %u (%s) begins, "
-                        "and cannot", u->node, name_of(t, u->node), x->first_grad, name_of(t, x->first_grad));
+        return cph_fail(err, CPH_BUG, "tape: node %u (%s) would have to add to the gradient that node %u (%s) "
+                        "begins, and cannot", u->node, name_of(t, u->node), x->first_grad,
+                        name_of(t, x->first_grad));
     return CPH_OK;
 }
 

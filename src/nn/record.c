@@ -142,7 +142,8 @@ cph_tensor cph_tape_embedding(cph_tape *t, const cph_embedding *e)
     return x;
 }
 
-cph_tensor cph_tape_embed(cph_tape *t, const uint32_t *ids, const uint32_t *positions, uint32_t rows, uint32_t tok,
+cph_tensor cph_tape_embed(cph_tape *t, const uint32_t *ids, const uint32_t *positions, uint32_t rows,
+                          uint32_t tok,
                           uint32_t pos, cph_drop drop)
 {
     return cph_tape_embedding(t, &(cph_embedding){.tok = tok, .pos = pos, .typ = CPH_NO_PARAM, .ids = ids,
@@ -182,7 +183,8 @@ cph_normed cph_tape_norm_as(cph_tape *t, cph_tensor x, cph_tensor y, const cph_n
 cph_normed cph_tape_norm(cph_tape *t, cph_tensor x, cph_tensor y, uint32_t gamma, uint32_t beta, double eps,
                          cph_drop drop)
 {
-    return cph_tape_norm_as(t, x, y, &(cph_norm_opts){.gamma = gamma, .beta = beta, .eps = eps, .drop = drop});
+    return cph_tape_norm_as(t, x, y, &(cph_norm_opts){.gamma = gamma, .beta = beta, .eps = eps,
+                                                      .drop = drop});
 }
 
 /* Weights that are one product: the first, and those that lie behind it. */
@@ -231,15 +233,20 @@ static cph_tensor linear(cph_tape *t, cph_tensor x, weights p, const cph_linear 
     cph_record_use(t, FIELD(linear.y), y, into ? USE_F | USE_GOES_ON : USE_F);
     if (p.b) joined_params(t, FIELD(linear.b), FIELD(linear.db), p.b, p.n);
     if (!t->o.train) return y;
-    if (shape->act != CPH_ACT_NONE) cph_record_use(t, FIELD(linear.pre), operand(t, rows, out), USE_F | USE_B);
+    if (shape->act != CPH_ACT_NONE) cph_record_use(t, FIELD(linear.pre), operand(t, rows, out),
+                                                   USE_F | USE_B);
     if (p.b) cph_record_scratch(t, FIELD(linear.part), CPH_BLOCKS(rows), out, USE_B);
-    cph_record_workspace(t, FIELD(linear.pack), cph_linear_pack_bytes(t->o.backend, t->o.dtype, &record), USE_B);
+    cph_record_workspace(t, FIELD(linear.pack), cph_linear_pack_bytes(t->o.backend, t->o.dtype, &record),
+                         USE_B);
     cph_record_reads_grad(t, FIELD(linear.dy), y, 0);
     cph_record_makes_grad(t, FIELD(linear.dx), FIELD(linear.dx_adds), x);
     return y;
 }
 
-static weights one_weight(const uint32_t *w, const uint32_t *b) { return (weights){w, *b == CPH_NO_PARAM ? NULL : b, 1}; }
+static weights one_weight(const uint32_t *w, const uint32_t *b)
+{
+    return (weights){w, *b == CPH_NO_PARAM ? NULL : b, 1};
+}
 
 cph_tensor cph_tape_linear(cph_tape *t, cph_tensor x, uint32_t w, uint32_t b, bool out_in, cph_act act)
 {
@@ -267,7 +274,8 @@ cph_tensor cph_tape_lora_linear(cph_tape *t, cph_tensor x, uint32_t w, uint32_t 
 {
     cph_tensor dropped = cph_tape_dropout(t, x, lora->drop);
     cph_tensor down = cph_tape_linear(t, dropped, lora->a, CPH_NO_PARAM, true, CPH_ACT_NONE);
-    cph_tensor up = cph_tape_linear(t, cph_tape_scale(t, down, lora->scale), lora->b, CPH_NO_PARAM, true, CPH_ACT_NONE);
+    cph_tensor up = cph_tape_linear(t, cph_tape_scale(t, down, lora->scale), lora->b, CPH_NO_PARAM, true,
+                                    CPH_ACT_NONE);
     return linear(t, x, one_weight(&w, &b), &(cph_linear){.out_in = out_in, .act = act}, up);
 }
 
@@ -278,13 +286,15 @@ static uint32_t loss_chunk(uint32_t rows, uint32_t vocab)
     return rows < chunk ? rows : chunk;
 }
 
-void cph_tape_loss_as(cph_tape *t, cph_tensor x, const cph_loss_opts *o, cph_tensor *losses, cph_tensor *logits)
+void cph_tape_loss_as(cph_tape *t, cph_tensor x, const cph_loss_opts *o, cph_tensor *losses,
+                      cph_tensor *logits)
 {
     cph_op *op = cph_record_node(t, CPH_OP_loss);
     if (!op) return;
     uint32_t rows = t->tensors[x].rows, vocab = param_of(t, o->w)->dims[0], chunk = loss_chunk(rows, vocab);
     if (t->tensors[x].type != t->o.dtype) cph_record_fault(t, "loss: x is not of the tape's type");
-    op->u.loss = (cph_loss){.labels = o->labels, .inv_labels = o->inv_labels, .backward = t->o.train, .rows = rows,
+    op->u.loss = (cph_loss){.labels = o->labels, .inv_labels = o->inv_labels, .backward = t->o.train,
+                            .rows = rows,
                             .in = t->tensors[x].width, .vocab = vocab, .chunk = chunk, .targets = o->targets,
                             .z_loss = o->z_loss};
     size_t workspace = t->o.train ? cph_loss_pack_bytes(t->o.backend, t->o.dtype, &op->u.loss) : 0;
@@ -307,6 +317,7 @@ void cph_tape_loss_as(cph_tape *t, cph_tensor x, const cph_loss_opts *o, cph_ten
 void cph_tape_loss(cph_tape *t, cph_tensor x, uint32_t w, const int32_t *labels, const float *inv_labels,
                    bool keep_logits, cph_tensor *losses, cph_tensor *logits)
 {
-    cph_tape_loss_as(t, x, &(cph_loss_opts){.w = w, .b = CPH_NO_PARAM, .labels = labels, .inv_labels = inv_labels,
+    cph_tape_loss_as(t, x, &(cph_loss_opts){.w = w, .b = CPH_NO_PARAM, .labels = labels,
+                                            .inv_labels = inv_labels,
                                             .keep_logits = keep_logits}, losses, logits);
 }

@@ -52,7 +52,8 @@ cph_tensor cph_tape_attend(cph_tape *t, const cph_attended *in, const cph_attent
 cph_tensor cph_tape_attention(cph_tape *t, cph_tensor qkv, const cph_attention *shape)
 {
     uint32_t q = shape->heads * shape->head_dim, kv = shape->kv_heads * shape->head_dim;
-    return cph_tape_attend(t, &(cph_attended){.q = qkv, .k = qkv, .v = qkv, .k_at = q, .v_at = q + kv}, shape);
+    return cph_tape_attend(t, &(cph_attended){.q = qkv, .k = qkv, .v = qkv, .k_at = q, .v_at = q + kv},
+                           shape);
 }
 
 cph_tensor cph_tape_cached_attention(cph_tape *t, cph_tensor qkv, const cph_attention *shape)

@@ -52,7 +52,10 @@ cph_tensor cph_tape_act(cph_tape *t, cph_tensor a, cph_act act, cph_drop drop)
 {
     return gate(t, a, 0, &(cph_gate){.act = act, .drop = drop});
 }
-cph_tensor cph_tape_mul(cph_tape *t, cph_tensor a, cph_tensor b) { return gate(t, a, b, &(cph_gate){.rows = 0}); }
+cph_tensor cph_tape_mul(cph_tape *t, cph_tensor a, cph_tensor b)
+{
+    return gate(t, a, b, &(cph_gate){.act = CPH_ACT_NONE});
+}
 cph_tensor cph_tape_dropout(cph_tape *t, cph_tensor x, cph_drop drop)
 {
     return drop.p > 0 ? gate(t, x, 0, &(cph_gate){.drop = drop}) : x;

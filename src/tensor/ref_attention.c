@@ -3,7 +3,8 @@
  * ref_attention.c - the reference of attention. Online softmax over blocks of 128 keys
  * counted from key 0, whatever the length; scores and p v are chains in order of keys;
  * a masked key adds +0, so that skipping it changes at most the sign of a zero: every
- * chain ends with + 0. The bias's gradient is a chain over queries for each key - query. A query that sees nothing gives zeros and passes no gradient.
+ * chain ends with + 0. The bias's gradient is a chain over queries for each key - query.
+ * A query that sees nothing gives zeros and passes no gradient.
  * In a CPH_BF16 record probabilities and dS are rounded where they are operands; chains
  * run in fp32 and are rounded once, at their end.
  */
@@ -165,14 +166,16 @@ void REF(attention_bwd)(const cph_op *op, unsigned phase, size_t task, cph_real 
     cph_real *dk = scratch, *dv = dk + a->k_len * d, *dq = dv + a->k_len * d;
     place p = {a, op->dtype, b, h0, 0};
     memset(dk, 0, 2 * a->k_len * d * sizeof *dk);
-    if (a->dbias) memset(a->dbias_part + ((size_t)b * a->heads + h0) * a->bias_len, 0, group * a->bias_len * sizeof *dk);
+    if (a->dbias) memset(a->dbias_part + ((size_t)b * a->heads + h0) * a->bias_len, 0,
+                         group * a->bias_len * sizeof *dk);
     for (p.h = h0; p.h < h0 + group; p.h++)
         for (p.q = 0; p.q < a->q_len; p.q++) {
             memset(dq, 0, d * sizeof *dq);
             a->delta[head_row(&p)] = delta_of(&p);
             for (size_t k = 0; k < a->k_len; k++)
                 if (sees(&p, k)) pair_bwd(&p, k, dq, dk + k * d, dv + k * d);
-            for (size_t i = 0; i < d; i++) store_grad(&p, a->dq, q_at(&p, a->q_stride) + i, dq[i] * a->scale + 0, a->dq_adds);
+            for (size_t i = 0; i < d; i++) store_grad(&p, a->dq, q_at(&p, a->q_stride) + i,
+                                                      dq[i] * a->scale + 0, a->dq_adds);
         }
     p.h = h0;
     for (size_t k = 0; k < a->k_len; k++)

@@ -105,7 +105,8 @@ static void take_rows(const cph_pick *p, cph_dtype t, const void *from, void *to
 /* to[index[i]] += from[i] in order of i, from 0 unless it adds; a task owns columns */
 static void put_rows(const cph_pick *p, cph_dtype t, const void *from, void *to, bool adds, size_t task)
 {
-    size_t w = p->width, c0 = task * CPH_COLUMN_TASK, end = cph_u32_min((uint32_t)(c0 + CPH_COLUMN_TASK), p->width);
+    size_t w = p->width, c0 = task * CPH_COLUMN_TASK, end = cph_u32_min((uint32_t)(c0 + CPH_COLUMN_TASK),
+                                                                        p->width);
     for (size_t r = 0; !adds && r < p->rows; r++)
         for (size_t c = c0; c < end; c++) put(to, t, r * w + c, 0);
     for (size_t i = 0; i < p->n; i++)

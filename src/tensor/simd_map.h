@@ -18,8 +18,8 @@ ALWAYS void v_put_grad(void *p, cph_dtype t, size_t i, vf v, size_t left, bool a
 
 /* for (each chunk of `len` elements from `at` on, of a block of rows) */
 #define EACH_CHUNK(at, len, task, rows, width)                                                     \
-    for (size_t at = (task) * CPH_ROW_BLOCK * (width), end_ = cph_u32_min((uint32_t)((task) + 1) * CPH_ROW_BLOCK, rows) * \
-                                                              (size_t)(width), len;                \
+    for (size_t at = (task) * CPH_ROW_BLOCK * (width),                                             \
+                end_ = cph_u32_min((uint32_t)((task) + 1) * CPH_ROW_BLOCK, rows) * (size_t)(width), len; \
          at < end_ && (len = end_ - at < ACT_CHUNK ? end_ - at : ACT_CHUNK); at += len)
 
 ALWAYS void gate_block(const cph_gate *g, cph_dtype t, size_t task)
@@ -205,7 +205,10 @@ ALWAYS row_softmax softmax_of(const void *x, cph_dtype t, size_t at, size_t n)
     s.top = v_max_of(high);
     lanes32 sum = lanes_zero();
     EACH_LANES(i, u, left, n)
-    lanes_put(&sum, (unsigned)u, v_add(sum.v[u], v_exp(v_sub(v_get(x, t, at + i + u * W, left), v_set(s.top)))), left);
+    {
+        vf e = v_exp(v_sub(v_get(x, t, at + i + u * W, left), v_set(s.top)));
+        lanes_put(&sum, (unsigned)u, v_add(sum.v[u], e), left);
+    }
     s.total = lanes_total(&sum);
     return s;
 }

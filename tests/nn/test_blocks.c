@@ -48,7 +48,8 @@ static uint32_t add(subject *s, const char *name, uint32_t rows, uint32_t column
 {
     uint32_t index;
     bool lora = strncmp(name, "lora", 4) == 0, gain = strncmp(name, "gain", 4) == 0;
-    cph_param p = {.name = name, .n_dims = columns ? 2 : 1, .dims = {rows, columns}, .trainable = !s->adapters || lora,
+    cph_param p = {.name = name, .n_dims = columns ? 2 : 1, .dims = {rows, columns},
+                   .trainable = !s->adapters || lora,
                    .start = gain ? CPH_START_ONE : CPH_START_NORMAL, .std = 0.3};
     must(cph_registry_add(&s->params, &p, &index, err));
     return index;
@@ -67,7 +68,8 @@ static void end_layer(subject *s, size_t from)
 }
 static cph_attention heads_of(uint32_t q_len, uint32_t k_len)
 {
-    return (cph_attention){.batch = B, .q_len = q_len, .k_len = k_len, .heads = 2, .kv_heads = 2, .head_dim = A / 2,
+    return (cph_attention){.batch = B, .q_len = q_len, .k_len = k_len, .heads = 2, .kv_heads = 2,
+                           .head_dim = A / 2,
                            .scale = 0.4f};
 }
 
@@ -83,10 +85,12 @@ static cph_normed bert_layer(subject *s, cph_normed n, unsigned i)
     for (unsigned k = 0; k < 3; k++) b[k] = add_at(s, (const char *[]){"qb", "kb", "vb"}[k], i, A, 0);
     cph_tensor o = cph_tape_attention(t, cph_tape_linear_joined(t, n.h, w, b, 3), &shape);
     o = cph_tape_linear(t, o, add_at(s, "o", i, D, A), add_at(s, "ob", i, D, 0), true, CPH_ACT_NONE);
-    cph_norm_opts norm = {.gamma = add_at(s, "gain1", i, D, 0), .beta = add_at(s, "beta1", i, D, 0), .eps = 1e-12,
+    cph_norm_opts norm = {.gamma = add_at(s, "gain1", i, D, 0), .beta = add_at(s, "beta1", i, D, 0),
+                          .eps = 1e-12,
                           .stream = true, .drop = drop_of(s, 10 + i)};
     n = cph_tape_norm_as(t, n.stream, o, &norm);
-    cph_tensor f = cph_tape_linear(t, n.h, add_at(s, "wi", i, F, D), add_at(s, "wib", i, F, 0), true, CPH_ACT_GELU);
+    cph_tensor f = cph_tape_linear(t, n.h, add_at(s, "wi", i, F, D), add_at(s, "wib", i, F, 0), true,
+                                   CPH_ACT_GELU);
     f = cph_tape_linear(t, f, add_at(s, "wo", i, D, F), add_at(s, "wob", i, D, 0), true, CPH_ACT_NONE);
     norm.gamma = add_at(s, "gain2", i, D, 0), norm.beta = add_at(s, "beta2", i, D, 0);
     norm.drop = drop_of(s, 20 + i);
@@ -99,7 +103,8 @@ static void record_bert(subject *s)
     cph_tensor none;
     cph_embedding e = {.tok = add(s, "tok", V, D), .pos = add(s, "pos", TE, D), .typ = add(s, "typ", 2, D),
                        .ids = enc_ids, .positions = positions, .types = types, .rows = B * TE};
-    cph_norm_opts norm = {.gamma = add(s, "gain", D, 0), .beta = add(s, "beta", D, 0), .eps = 1e-12, .stream = true,
+    cph_norm_opts norm = {.gamma = add(s, "gain", D, 0), .beta = add(s, "beta", D, 0), .eps = 1e-12,
+                          .stream = true,
                           .h_drop = drop_of(s, 9)};
     cph_normed n = cph_tape_norm_as(t, cph_tape_embedding(t, &e), 0, &norm);
     for (unsigned i = 0; i < 2; i++) {
@@ -110,7 +115,8 @@ static void record_bert(subject *s)
     cph_tensor rows = cph_tape_gather(t, n.h, masked, 6);
     rows = cph_tape_linear(t, rows, add(s, "mlm", D, D), add(s, "mlmb", D, 0), true, CPH_ACT_GELU);
     norm = (cph_norm_opts){.gamma = add(s, "gainm", D, 0), .beta = add(s, "betam", D, 0), .eps = 1e-12};
-    cph_loss_opts loss = {.w = e.tok, .b = add(s, "out", V, 0), .labels = mlm_labels, .inv_labels = &inv_labels};
+    cph_loss_opts loss = {.w = e.tok, .b = add(s, "out", V, 0), .labels = mlm_labels,
+                          .inv_labels = &inv_labels};
     cph_tape_loss_as(t, cph_tape_norm_as(t, 0, rows, &norm).h, &loss, &s->losses[0], &none);
     cph_tensor cls = cph_tape_gather(t, n.h, first_rows, B);
     cls = cph_tape_linear(t, cls, add(s, "pool", D, D), add(s, "poolb", D, 0), true, CPH_ACT_TANH);
@@ -128,7 +134,8 @@ static cph_tensor query(subject *s, cph_tensor h, const char *name, unsigned i)
     uint32_t w = add_at(s, name, i, A, D);
     snprintf(a, sizeof a, "lora.%s.a", name);
     snprintf(b, sizeof b, "lora.%s.b", name);
-    cph_lora lora = {.a = add_at(s, a, i, 3, D), .b = add_at(s, b, i, A, 3), .scale = 2, .drop = drop_of(s, 30 + i)};
+    cph_lora lora = {.a = add_at(s, a, i, 3, D), .b = add_at(s, b, i, A, 3), .scale = 2,
+                     .drop = drop_of(s, 30 + i)};
     return cph_tape_lora_linear(s->tape, h, w, CPH_NO_PARAM, true, CPH_ACT_NONE, &lora);
 }
 static cph_tensor plain(subject *s, cph_tensor h, const char *name, unsigned i, uint32_t out, uint32_t in)
@@ -137,7 +144,8 @@ static cph_tensor plain(subject *s, cph_tensor h, const char *name, unsigned i, 
 }
 static cph_normed rms(subject *s, cph_tensor x, cph_tensor y, const char *name, unsigned i, bool last)
 {
-    cph_norm_opts o = {.gamma = add_at(s, name, i, D, 0), .eps = 1e-6, .rms = true, .drop = drop_of(s, 40 + i),
+    cph_norm_opts o = {.gamma = add_at(s, name, i, D, 0), .eps = 1e-6, .rms = true, .drop = drop_of(s,
+                                                                                                    40 + i),
                        .h_drop = {last ? s->drop : 0, 50 + i, &draw}};
     return cph_tape_norm_as(s->tape, x, y, &o);
 }
@@ -148,7 +156,8 @@ static cph_tensor self_attention(subject *s, cph_tensor h, cph_tensor bias, unsi
     shape.causal = decoder;
     shape.bias_zero = shape.q_len - 1;
     shape.drop = drop_of(s, 60 + i);
-    cph_attended in = {.q = query(s, h, "q", i), .k = plain(s, h, "k", i, A, D), .v = plain(s, h, "v", i, A, D),
+    cph_attended in = {.q = query(s, h, "q", i), .k = plain(s, h, "k", i, A, D), .v = plain(s, h, "v", i, A,
+                                                                                            D),
                        .bias = bias};
     return plain(s, cph_tape_attend(s->tape, &in, &shape), "o", i, D, A);
 }
@@ -172,7 +181,8 @@ static cph_tensor bucket_bias(subject *s, const char *name, uint32_t len, bool b
                                                    .bidirectional = bidirectional});
 }
 /* A stack of two layers; layers are numbered from `base`. */
-static cph_tensor stack(subject *s, cph_tensor x, cph_tensor bias, unsigned base, bool decoder, cph_tensor encoded)
+static cph_tensor stack(subject *s, cph_tensor x, cph_tensor bias, unsigned base, bool decoder,
+                        cph_tensor encoded)
 {
     cph_tensor y = 0;
     for (unsigned i = base; i < base + 2; i++) {
@@ -197,7 +207,8 @@ static void record_t5(subject *s)
 {
     cph_tape *t = s->tape;
     cph_tensor none;
-    cph_embedding e = {.tok = add(s, "shared", V, D), .pos = CPH_NO_PARAM, .typ = CPH_NO_PARAM, .ids = enc_ids,
+    cph_embedding e = {.tok = add(s, "shared", V, D), .pos = CPH_NO_PARAM, .typ = CPH_NO_PARAM,
+                       .ids = enc_ids,
                        .rows = B * TE, .drop = drop_of(s, 7)};
     cph_tensor x = cph_tape_embedding(t, &e), encoder_bias = bucket_bias(s, "encoder", TE, true);
     cph_tensor encoded = stack(s, x, encoder_bias, 0, false, 0);
@@ -205,7 +216,8 @@ static void record_t5(subject *s)
     x = cph_tape_embedding(t, &e);
     cph_tensor decoder_bias = bucket_bias(s, "decoder", TD, false);
     cph_tensor h = cph_tape_scale(t, stack(s, x, decoder_bias, 2, true, encoded), 0.5f);
-    cph_loss_opts loss = {.w = e.tok, .b = CPH_NO_PARAM, .labels = labels, .inv_labels = &inv_labels, .z_loss = 1e-2,
+    cph_loss_opts loss = {.w = e.tok, .b = CPH_NO_PARAM, .labels = labels, .inv_labels = &inv_labels,
+                          .z_loss = 1e-2,
                           .targets = cph_targets_torch(0.1, V)};
     cph_tape_loss_as(t, h, &loss, &s->losses[0], &none);
     s->inv[0] = inv_labels;
@@ -218,7 +230,8 @@ static cph_tensor turned_attention(subject *s, cph_tensor h, unsigned i)
     cph_attention shape = heads_of(TE, TE);
     shape.kv_heads = 1, shape.window = 4;
     cph_tensor qkv = plain(s, h, "qkv", i, A + A, D);
-    cph_tape_rotary(s->tape, qkv, &(cph_rotary){.cos = cosines, .sin = sines, .positions = positions, .heads = 3,
+    cph_tape_rotary(s->tape, qkv, &(cph_rotary){.cos = cosines, .sin = sines, .positions = positions,
+                                                .heads = 3,
                                                 .head_dim = A / 2, .dim = 6, .interleaved = i % 2});
     return plain(s, cph_tape_attention(s->tape, qkv, &shape), "o", i, D, A);
 }
@@ -283,7 +296,8 @@ static void open_subject(subject *s, record_fn record, const char *isa)
     if (isa) must(cph_backend_named(&backend, isa, err));
     else must(cph_backend_choose(&backend, err));
     cph_registry_init(&s->params);
-    must(cph_tape_open(&s->tape, &s->params, &(cph_tape_opts){.train = true, .dtype = s->dtype, .backend = backend}, err));
+    must(cph_tape_open(&s->tape, &s->params, &(cph_tape_opts){.train = true, .dtype = s->dtype,
+                                                              .backend = backend}, err));
     record(s);
     must(cph_tape_plan(s->tape, &arena, err));
     s->weights = floats(s->params.flat_len);
@@ -358,7 +372,8 @@ static void check_direction(subject *s, const cph_param *p, const float *directi
     length = sqrt(length), along /= length, size = sqrt(size);
     for (uint64_t i = 0; i < p->n; i++) unit[i] = (float)((double)direction[i] / length);
     double slope = (4 * difference(s, p, unit, 1e-3) - difference(s, p, unit, 2e-3)) / 3;
-    if (!(fabs(slope - along) <= 0.01 * size + 2e-3)) fail_msg("%s: %g along, %g by difference", p->name, along, slope);
+    if (!(fabs(slope - along) <= 0.01 * size + 2e-3)) fail_msg("%s: %g along, %g by difference", p->name,
+                                                               along, slope);
 }
 
 static void check_gradients(subject *s)
@@ -459,7 +474,7 @@ static void freezing_changes_no_gradient_that_remains(void **state)
     }
     for (size_t i = 0; i < whole.tape->n_nodes; i++) runs[0] += whole.tape->runs[i], runs[1] += frozen.tape->runs[i];
     assert_true(compared == 12 && runs[1] < runs[0] && frozen.tape->arena_floats < whole.tape->arena_floats);
-    for (size_t i = 0; i < frozen.tape->n_nodes; i++) /* embeddings and buckets are where nothing trainable lies before */
+    for (size_t i = 0; i < frozen.tape->n_nodes; i++) /* nothing trainable lies there or before */
         assert_true(!frozen.tape->runs[i] || (frozen.tape->nodes[i].kind != CPH_OP_embed &&
                                               frozen.tape->nodes[i].kind != CPH_OP_bucket_bias));
     close_subject(&whole);
@@ -483,7 +498,8 @@ static void try_bf16(record_fn record, double bound)
             double want = (double)exact.grads[k], d = want - (double)rounded.grads[k];
             apart += d * d, size += want * want;
         }
-        if (!(sqrt(apart) <= bound * sqrt(size) + 5e-3)) fail_msg("%s: %g apart of %g", p->name, sqrt(apart), sqrt(size));
+        if (!(sqrt(apart) <= bound * sqrt(size) + 5e-3)) fail_msg("%s: %g apart of %g", p->name, sqrt(apart),
+                                                                  sqrt(size));
     }
     close_subject(&exact);
     close_subject(&rounded);
@@ -536,7 +552,8 @@ static void refuse(void (*record)(subject *s), const char *what)
     fill_inputs();
     must(cph_backend_choose(&backend, err));
     cph_registry_init(&s.params);
-    must(cph_tape_open(&s.tape, &s.params, &(cph_tape_opts){.train = true, .dtype = CPH_BF16, .backend = backend}, err));
+    must(cph_tape_open(&s.tape, &s.params, &(cph_tape_opts){.train = true, .dtype = CPH_BF16,
+                                                            .backend = backend}, err));
     record(&s);
     assert_int_equal(cph_tape_plan(s.tape, &arena, &err), CPH_BUG);
     if (!strstr(err.what, what)) fail_msg("%s", err.what);
@@ -553,7 +570,8 @@ static void record_twice(subject *s)
 {
     cph_tensor x = stream_of(s);
     cph_normed n = cph_tape_norm_as(s->tape, cph_tape_mul(s->tape, x, x), 0,
-                                    &(cph_norm_opts){.gamma = add(s, "gain", D, 0), .eps = 1e-6, .rms = true});
+                                    &(cph_norm_opts){.gamma = add(s, "gain", D, 0), .eps = 1e-6,
+                                                     .rms = true});
     cph_tape_classes(s->tape, n.h, classes, &inv_classes);
 }
 static void record_stream_into_product(subject *s)
@@ -564,7 +582,8 @@ static void record_short_bias(subject *s)
 {
     cph_attention shape = heads_of(TE, TE);
     cph_normed n = cph_tape_norm_as(s->tape, stream_of(s), 0,
-                                    &(cph_norm_opts){.gamma = add(s, "gain", D, 0), .eps = 1e-6, .rms = true});
+                                    &(cph_norm_opts){.gamma = add(s, "gain", D, 0), .eps = 1e-6,
+                                                     .rms = true});
     cph_tensor q = plain(s, n.h, "q", 0, A, D);
     cph_attended in = {.q = q, .k = q, .v = q, .bias = bucket_bias(s, "encoder", TE, true)};
     cph_tape_attend(s->tape, &in, &shape); /* bias_zero is not said */

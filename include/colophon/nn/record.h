@@ -31,23 +31,27 @@ CPH_API cph_tensor cph_tape_embedding(cph_tape *t, const cph_embedding *e);
 
 /* ---- products ---- */
 /*
- * y = x (W1 | W2 | ...)^T + (b1 | b2 | ...): n weights [out,in] as one product, side by side in y. They must lie one
- * behind the other in the registry without padding between, as the biases (NULL: none). w[0] is packed for all.
+ * y = x (W1 | W2 | ...)^T + (b1 | b2 | ...): n weights [out,in] as one product, side by side in y.
+ * They must lie one behind the other in the registry without padding between, and so the biases
+ * (NULL: none). The packed form of w[0] is that of all.
  */
-CPH_API cph_tensor cph_tape_linear_joined(cph_tape *t, cph_tensor x, const uint32_t *w, const uint32_t *b, unsigned n);
+CPH_API cph_tensor cph_tape_linear_joined(cph_tape *t, cph_tensor x, const uint32_t *w, const uint32_t *b,
+                                          unsigned n);
 typedef struct cph_lora {
     uint32_t a, b; /* parameters [r,in], [out,r] */
     float scale;
     cph_drop drop; /* of x, for the adapter alone */
 } cph_lora;
 /* y = act(x W + bias + scale (drop(x) A^T) B^T) */
-CPH_API cph_tensor cph_tape_lora_linear(cph_tape *t, cph_tensor x, uint32_t w, uint32_t b, bool out_in, cph_act act,
+CPH_API cph_tensor cph_tape_lora_linear(cph_tape *t, cph_tensor x, uint32_t w, uint32_t b, bool out_in,
+                                        cph_act act,
                                         const cph_lora *lora);
 /* Logits with a bias (CPH_NO_PARAM: none), in fp32; forward only. */
 CPH_API cph_tensor cph_tape_logits_biased(cph_tape *t, cph_tensor x, uint32_t w, uint32_t b, bool out_in);
 
 /* ---- element by element; tensors of one type and shape ---- */
-CPH_API cph_tensor cph_tape_gate(cph_tape *t, cph_tensor a, cph_tensor b, cph_act act, cph_drop drop); /* act(a) o b */
+/* act(a) o b */
+CPH_API cph_tensor cph_tape_gate(cph_tape *t, cph_tensor a, cph_tensor b, cph_act act, cph_drop drop);
 CPH_API cph_tensor cph_tape_act(cph_tape *t, cph_tensor a, cph_act act, cph_drop drop);
 CPH_API cph_tensor cph_tape_mul(cph_tape *t, cph_tensor a, cph_tensor b);
 CPH_API cph_tensor cph_tape_add(cph_tape *t, cph_tensor a, cph_tensor b);
@@ -58,7 +62,8 @@ CPH_API cph_tensor cph_tape_scale(cph_tape *t, cph_tensor x, float scale);     /
 CPH_API cph_tensor cph_tape_gather(cph_tape *t, cph_tensor x, const int32_t *index, uint32_t n);
 CPH_API cph_tensor cph_tape_scatter(cph_tape *t, cph_tensor x, const int32_t *index, uint32_t rows);
 /* Means of rows first[g]..first[g]+n[g]-1; groups ascend and do not overlap. */
-CPH_API cph_tensor cph_tape_mean(cph_tape *t, cph_tensor x, const uint32_t *first, const uint32_t *n, uint32_t groups);
+CPH_API cph_tensor cph_tape_mean(cph_tape *t, cph_tensor x, const uint32_t *first, const uint32_t *n,
+                                 uint32_t groups);
 
 /* ---- attention ---- */
 typedef struct cph_attended {
@@ -66,11 +71,11 @@ typedef struct cph_attended {
     uint32_t q_at, k_at, v_at; /* first column in its tensor; k and v have rows of one width */
     cph_tensor bias;           /* of key - query (cph_tape_bucket_bias), shared as often as wanted; 0: none */
 } cph_attended;
-/* Self or cross: q has batch x q_len rows, k and v batch x k_len; `shape` gives all but pointers and strides. */
+/* Self or cross: q has batch x q_len rows, k and v batch x k_len; `shape`: all but pointers and strides. */
 CPH_API cph_tensor cph_tape_attend(cph_tape *t, const cph_attended *in, const cph_attention *shape);
 /* [heads,length]: shape's length, zero, max_distance, bidirectional; once a stack and pass. */
 CPH_API cph_tensor cph_tape_bucket_bias(cph_tape *t, uint32_t table, const cph_bucket_bias *shape);
-/* Turns the first shape->heads heads of x in place, before anything reads them; all but x, dx, rows, stride is given. */
+/* Turns the first shape->heads heads of x in place, before anything reads them. */
 CPH_API void cph_tape_rotary(cph_tape *t, cph_tensor x, const cph_rotary *shape);
 
 /* ---- heads and losses ---- */
@@ -82,9 +87,11 @@ typedef struct cph_loss_opts {
     cph_targets targets;
     double z_loss;
 } cph_loss_opts;
-CPH_API void cph_tape_loss_as(cph_tape *t, cph_tensor x, const cph_loss_opts *o, cph_tensor *losses, cph_tensor *logits);
+CPH_API void cph_tape_loss_as(cph_tape *t, cph_tensor x, const cph_loss_opts *o, cph_tensor *losses,
+                              cph_tensor *logits);
 /* Losses [rows] of logits that are a tensor, with labels and a count of their own; kept. */
-CPH_API cph_tensor cph_tape_classes(cph_tape *t, cph_tensor x, const int32_t *labels, const float *inv_labels);
+CPH_API cph_tensor cph_tape_classes(cph_tape *t, cph_tensor x, const int32_t *labels,
+                                    const float *inv_labels);
 CPH_API cph_tensor cph_tape_log_softmax(cph_tape *t, cph_tensor x); /* fp32; forward only */
 
 #ifdef __cplusplus

@@ -143,7 +143,7 @@ typedef struct cph_attention {
     bool causal;
     cph_real scale;
     cph_drop drop;
-    /* s = scale q k + bias[head][bias_zero + key - (q_pos + query)]; the vector reaches all keys from all queries */
+    /* s = scale q k + bias[head][bias_zero + key - (q_pos + query)]; it reaches all keys from all queries */
     const cph_real *bias;  /* [heads,bias_len] or NULL */
     cph_real *dbias;       /* NULL: not wanted */
     cph_real *dbias_part;  /* [B,heads,bias_len] of workspace */
@@ -183,7 +183,7 @@ typedef struct cph_mean { /* y[g] = mean of the rows first[g].. of x, n[g] of th
     bool dx_adds;
 } cph_mean;
 
-/* gather: y[i] = x[index[i]], x has `rows` rows and y has n; scatter: y[index[i]] += x[i] from 0, the other way about. */
+/* gather: y[i] = x[index[i]], x has `rows` rows, y has n; scatter: y[index[i]] += x[i] from 0, the reverse. */
 typedef struct cph_pick {
     const void *x;
     void *y;
@@ -194,7 +194,7 @@ typedef struct cph_pick {
     bool dx_adds;
 } cph_pick;
 
-typedef struct cph_classes { /* cross-entropy of few classes; the backward pass takes its gradient from here */
+typedef struct cph_classes { /* cross-entropy of few classes; gradients begin here */
     const void *x;         /* [rows,classes] */
     const int32_t *labels; /* [rows]; -100: no loss */
     cph_real *losses;      /* [rows] */
@@ -234,11 +234,11 @@ typedef struct cph_append {
     uint32_t rows, width, kv_stride;
 } cph_append;
 
-/* Label smoothing: the target of the label and of every other, and what is taken from the loss; all 0: 1 and 0. */
+/* Label smoothing: targets of the label and of every other, what is taken from the loss; all 0: 1 and 0. */
 typedef struct cph_targets {
     double label, rest, constant;
 } cph_targets;
-/* (1-e) nll + e mean(-log p), as PyTorch; and T5X's e/(V-1) elsewhere, less its least loss (text-models 2.7). */
+/* (1-e) nll + e mean(-log p), as PyTorch; T5X's e/(V-1) elsewhere, less its least loss (text-models 2.7). e < 1 */
 CPH_API cph_targets cph_targets_torch(double smoothing, uint32_t vocab);
 CPH_API cph_targets cph_targets_t5x(double smoothing, uint32_t vocab);
 
