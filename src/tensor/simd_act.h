@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * simd_act.h - the activations and their slopes over rows of floats, lane by lane the
- * sequences of ref_act.h. The choice is made once a row.
+ * simd_act.h - the activations and their slopes, lane by lane the sequences of ref_act.h.
+ * The choice is made outside of loops.
  */
 #ifndef CPH_SIMD_ACT_H
 #define CPH_SIMD_ACT_H
@@ -90,34 +90,56 @@ ALWAYS vf v_slope_mish(vf x)
 }
 ALWAYS vf v_none(vf x) { return x; }
 
-/* x[0..n-1] become their activations. */
-static void act_row(cph_act act, float *x, size_t n)
+/* `act` is a constant where these are used: FOR_ACT. */
+ALWAYS vf v_act(cph_act act, vf x)
 {
     switch (act) {
-#define ACT_CASE(NAME, name, text)                                                                 \
-    case CPH_ACT_##NAME:                                                                           \
-        EACH_VECTOR(i, left, n) v_st(x + i, v_##name(v_ld(x + i, left)), left);                    \
-        break;
+#define ACT_CASE(NAME, name, text) case CPH_ACT_##NAME: return v_##name(x);
         CPH_ACT_MAP(ACT_CASE)
 #undef ACT_CASE
     case CPH_N_ACTS: break;
     }
+    return x;
 }
-
-/* x[0..n-1] become the slopes there. */
-static void slope_row(cph_act act, float *x, size_t n)
+ALWAYS vf v_act_slope(cph_act act, vf x)
 {
     switch (act) {
-#define SLOPE_CASE(NAME, name, text)                                                               \
-    case CPH_ACT_##NAME:                                                                           \
-        EACH_VECTOR(i, left, n) v_st(x + i, v_slope_##name(v_ld(x + i, left)), left);              \
-        break;
+#define SLOPE_CASE(NAME, name, text) case CPH_ACT_##NAME: return v_slope_##name(x);
         CPH_ACT_MAP(SLOPE_CASE)
 #undef SLOPE_CASE
     case CPH_N_ACTS: break;
     }
+    return v_set(1);
 }
 
-#define ACT_CHUNK 256u /* values at a time on a worker's stack */
+/* Calls body(..., ACT) with a constant activation, so that each has code of its own. */
+#define FOR_ACT_CASE(act, call)                                                                    \
+    case act: {                                                                                    \
+        const cph_act ACT = act;                                                                   \
+        call;                                                                                      \
+        break;                                                                                     \
+    }
+#define FOR_ACT(act, call)                                                                         \
+    switch (act) {                                                                                 \
+        FOR_ACT_CASE(CPH_ACT_NONE, call)                                                           \
+        FOR_ACT_CASE(CPH_ACT_GELU, call)                                                           \
+        FOR_ACT_CASE(CPH_ACT_GELU_NEW, call)                                                       \
+        FOR_ACT_CASE(CPH_ACT_GELU_FAST, call)                                                      \
+        FOR_ACT_CASE(CPH_ACT_QUICK_GELU, call)                                                     \
+        FOR_ACT_CASE(CPH_ACT_RELU, call)                                                           \
+        FOR_ACT_CASE(CPH_ACT_SILU, call)                                                           \
+        FOR_ACT_CASE(CPH_ACT_TANH, call)                                                           \
+        FOR_ACT_CASE(CPH_ACT_SIGMOID, call)                                                        \
+        FOR_ACT_CASE(CPH_ACT_GELU_10, call)                                                        \
+        FOR_ACT_CASE(CPH_ACT_MISH, call)                                                           \
+    case CPH_N_ACTS: break;                                                                        \
+    }
+
+ALWAYS void act_row_of(cph_act act, float *x, size_t n)
+{
+    EACH_VECTOR(i, left, n) v_st(x + i, v_act(act, v_ld(x + i, left)), left);
+}
+/* x[0..n-1] become their activations. */
+static void act_row(cph_act act, float *x, size_t n) { FOR_ACT(act, act_row_of(ACT, x, n)) }
 
 #endif

@@ -24,26 +24,28 @@ static void pack_weight_panel(cph_dtype type, const float *w, uint32_t in, uint3
 
 /* ---- linear, forward ---- */
 
-ALWAYS void linear_epilogue(const cph_linear *l, cph_dtype type, cph_dtype y_type, cph_tile t, float *c, size_t ldc)
+ALWAYS void epilogue_of(const cph_linear *l, cph_act act, cph_dtype type, cph_dtype y_type, cph_tile t, const float *c,
+                        size_t ldc)
 {
     size_t n = t.n1 - t.n0;
-    bool acts = l->act != CPH_ACT_NONE;
     for (size_t r = t.m0; r < t.m1; r++) {
         size_t at = r * l->out + t.n0;
-        float *row = c + (r - t.m0) * ldc;
+        const float *row = c + (r - t.m0) * ldc;
         EACH_VECTOR(i, left, n)
         {
             vf v = v_ld(row + i, left);
             if (l->b) v = v_add(v, v_ld(l->b + t.n0 + i, left));
-            if (acts && l->pre) v_put(l->pre, type, at + i, v, left);
-            if (acts) v_st(row + i, v, left);
-            else v_put(l->y, y_type, at + i, v, left);
+            if (act != CPH_ACT_NONE) {
+                if (l->pre) v_put(l->pre, type, at + i, v, left);
+                v = v_act(act, v);
+            }
+            v_put(l->y, y_type, at + i, v, left);
         }
-        if (!acts) continue;
-        act_row(l->act, row, n);
-        if (y_type != CPH_F32 || row != (float *)l->y + at)
-            EACH_VECTOR(i, left, n) v_put(l->y, y_type, at + i, v_ld(row + i, left), left);
     }
+}
+ALWAYS void linear_epilogue(const cph_linear *l, cph_dtype type, cph_dtype y_type, cph_tile t, const float *c, size_t ldc)
+{
+    FOR_ACT(l->act, epilogue_of(l, ACT, type, y_type, t, c, ldc))
 }
 
 /* C of a product gets what memory holds in bf16. */
@@ -113,31 +115,28 @@ static size_t linear_pack_floats(cph_dtype type, const cph_linear *l)
     return packed_floats(l->in, l->out, pairs) + packed_floats(l->out_in ? l->in : l->out, l->rows, pairs);
 }
 
-/* dy of a row becomes the gradient of pre. */
-ALWAYS void times_slope(const cph_linear *l, cph_dtype type, size_t r)
-{
-    float slope[ACT_CHUNK];
-    for (size_t c = 0; c < l->out; c += ACT_CHUNK) {
-        size_t n = l->out - c < ACT_CHUNK ? l->out - c : ACT_CHUNK, at = r * l->out + c;
-        EACH_VECTOR(i, left, n) v_st(slope + i, v_get(l->pre, type, at + i, left), left);
-        slope_row(l->act, slope, n);
-        EACH_VECTOR(i, left, n)
-        v_put(l->dy, type, at + i, v_mul(v_get(l->dy, type, at + i, left), v_ld(slope + i, left)), left);
-    }
-}
-
-ALWAYS void linear_bwd_rows(const cph_linear *l, cph_dtype type, size_t block)
+ALWAYS void linear_bwd_rows_of(const cph_linear *l, cph_act act, cph_dtype type, size_t block)
 {
     size_t w = l->out, end = cph_u32_min((uint32_t)(block + 1) * CPH_ROW_BLOCK, l->rows);
     float *part = l->part + block * w;
-    if (l->act == CPH_ACT_NONE && !l->db) return;
+    if (act == CPH_ACT_NONE && !l->db) return;
     if (l->db) memset(part, 0, w * sizeof *part);
-    for (size_t r = block * CPH_ROW_BLOCK; r < end; r++) {
-        if (l->act != CPH_ACT_NONE) times_slope(l, type, r);
-        if (l->db)
-            EACH_VECTOR(i, left, w)
-            v_st(part + i, v_add(v_ld(part + i, left), v_get(l->dy, type, r * w + i, left)), left);
-    }
+    for (size_t r = block * CPH_ROW_BLOCK; r < end; r++)
+        EACH_VECTOR(i, left, w)
+        {
+            size_t at = r * w + i;
+            vf d = v_get(l->dy, type, at, left);
+            if (act != CPH_ACT_NONE) {
+                d = v_mul(d, v_act_slope(act, v_get(l->pre, type, at, left)));
+                v_put(l->dy, type, at, d, left);
+                if (type == CPH_BF16) d = v_bf16_round(d);
+            }
+            if (l->db) v_st(part + i, v_add(v_ld(part + i, left), d), left);
+        }
+}
+ALWAYS void linear_bwd_rows(const cph_linear *l, cph_dtype type, size_t block)
+{
+    FOR_ACT(l->act, linear_bwd_rows_of(l, ACT, type, block))
 }
 
 static void linear_bwd_prepare(const cph_linear *l, cph_dtype type, size_t task)

@@ -20,69 +20,50 @@ ALWAYS void v_put_grad(void *p, cph_dtype t, size_t i, vf v, size_t left, bool a
 #define EACH_CHUNK(at, len, task, rows, width)                                                     \
     for (size_t at = (task) * CPH_ROW_BLOCK * (width),                                             \
                 end_ = cph_u32_min((uint32_t)((task) + 1) * CPH_ROW_BLOCK, rows) * (size_t)(width), len; \
-         at < end_ && (len = end_ - at < ACT_CHUNK ? end_ - at : ACT_CHUNK); at += len)
+         at < end_ && (len = end_ - at < DROP_CHUNK ? end_ - at : DROP_CHUNK); at += len)
 
-ALWAYS void gate_block(const cph_gate *g, cph_dtype t, size_t task)
+ALWAYS void gate_block(const cph_gate *g, cph_act act, cph_dtype t, size_t task)
 {
-    float v[ACT_CHUNK], keep[ACT_CHUNK];
+    float keep[DROP_CHUNK];
     vf scale = v_set(g->scale == 0 ? 1 : g->scale);
     EACH_CHUNK(at, len, task, g->rows, g->width)
     {
-        EACH_VECTOR(i, left, len) v_st(v + i, v_get(g->a, t, at + i, left), left);
-        act_row(g->act, v, len);
         drop_fill(keep, at, len, &g->drop);
         EACH_VECTOR(i, left, len)
         {
-            vf x = v_ld(v + i, left);
+            vf x = v_act(act, v_get(g->a, t, at + i, left));
             if (g->b) x = v_mul(x, v_get(g->b, t, at + i, left));
             v_put(g->y, t, at + i, v_mul(v_mul(x, v_ld(keep + i, left)), scale), left);
         }
     }
 }
 
-/* d: the gradient of act(a) o b */
-ALWAYS void gate_bwd_chunk(const cph_gate *g, cph_dtype t, size_t at, size_t len, const float *d)
+ALWAYS void gate_bwd_block(const cph_gate *g, cph_act act, cph_dtype t, size_t task)
 {
-    float v[ACT_CHUNK];
-    if (g->da) {
-        EACH_VECTOR(i, left, len) v_st(v + i, v_get(g->a, t, at + i, left), left);
-        slope_row(g->act, v, len);
-        EACH_VECTOR(i, left, len)
-        {
-            vf x = v_ld(d + i, left);
-            if (g->b) x = v_mul(x, v_get(g->b, t, at + i, left));
-            v_put_grad(g->da, t, at + i, v_mul(x, v_ld(v + i, left)), left, g->da_adds);
-        }
-    }
-    if (!g->db) return;
-    EACH_VECTOR(i, left, len) v_st(v + i, v_get(g->a, t, at + i, left), left);
-    act_row(g->act, v, len);
-    EACH_VECTOR(i, left, len)
-    v_put_grad(g->db, t, at + i, v_mul(v_ld(d + i, left), v_ld(v + i, left)), left, g->db_adds);
-}
-
-ALWAYS void gate_bwd_block(const cph_gate *g, cph_dtype t, size_t task)
-{
-    float d[ACT_CHUNK];
+    float keep[DROP_CHUNK];
     vf scale = v_set(g->scale == 0 ? 1 : g->scale);
     EACH_CHUNK(at, len, task, g->rows, g->width)
     {
-        drop_fill(d, at, len, &g->drop);
+        drop_fill(keep, at, len, &g->drop);
         EACH_VECTOR(i, left, len)
-        v_st(d + i, v_mul(v_mul(v_get(g->dy, t, at + i, left), v_ld(d + i, left)), scale), left);
-        gate_bwd_chunk(g, t, at, len, d);
+        {
+            vf d = v_mul(v_mul(v_get(g->dy, t, at + i, left), v_ld(keep + i, left)), scale);
+            vf a = v_get(g->a, t, at + i, left), da = g->b ? v_mul(d, v_get(g->b, t, at + i, left)) : d;
+            if (g->da) v_put_grad(g->da, t, at + i, v_mul(da, v_act_slope(act, a)), left, g->da_adds);
+            if (g->db) v_put_grad(g->db, t, at + i, v_mul(d, v_act(act, a)), left, g->db_adds);
+        }
     }
 }
 
 static void gate_fwd(const cph_op *op, unsigned phase, size_t task, float *scratch)
 {
     (void)phase, (void)scratch;
-    FOR_TYPE(op->dtype, gate_block(&op->u.gate, TYPE, task));
+    FOR_TYPE(op->dtype, FOR_ACT(op->u.gate.act, gate_block(&op->u.gate, ACT, TYPE, task)));
 }
 static void gate_bwd(const cph_op *op, unsigned phase, size_t task, float *scratch)
 {
     (void)phase, (void)scratch;
-    FOR_TYPE(op->dtype, gate_bwd_block(&op->u.gate, TYPE, task));
+    FOR_TYPE(op->dtype, FOR_ACT(op->u.gate.act, gate_bwd_block(&op->u.gate, ACT, TYPE, task)));
 }
 
 ALWAYS void add_block(const cph_add *a, cph_dtype t, size_t task)

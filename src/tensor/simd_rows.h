@@ -143,22 +143,27 @@ typedef struct norm_row {
     float *pg, *pb;
 } norm_row;
 
-/* Elements c..c+len-1 of a row; dh holds their result_grads. */
-ALWAYS void norm_bwd_finish(const cph_norm *n, cph_dtype t, const norm_row *row, size_t c, size_t len, const float *dh)
+/* Nobody but the one who made dh reads the result, and nothing of it was dropped. */
+ALWAYS bool reads_dh_alone(const cph_norm *n) { return n->dh && !n->dstream && !(n->h_drop.p > 0); }
+
+/* Elements c..c+len-1 of a row; dh holds their result_grads unless they are n->dh itself (alone). */
+ALWAYS void norm_bwd_finish(const cph_norm *n, cph_dtype t, bool alone, const norm_row *row, size_t c, size_t len,
+                            const float *dh)
 {
     const float *s = (n->y ? n->sum : n->x) + row->at, *later = n->y ? n->dsum : n->dx_adds ? n->dx : NULL;
     float keep[DROP_CHUNK];
+    bool dx_adds = n->y && n->dx_adds;
     vf mu = v_set(row->mu), rstd = v_set(row->rstd), mg = v_set(row->mg), mx = v_set(row->mx);
     if (n->dy) drop_fill(keep, row->at + c, len, &n->drop);
     EACH_VECTOR(i, left, len)
     {
         size_t x = c + i, at = row->at + x;
-        vf h = v_ld(dh + i, left), g = v_mul(h, v_ld(n->gamma + x, left));
+        vf h = alone ? v_get(n->dh, t, at, left) : v_ld(dh + i, left), g = v_mul(h, v_ld(n->gamma + x, left));
         vf xhat = v_mul(v_sub(v_ld(s + x, left), mu), rstd);
         vf d = v_fma(rstd, v_fnma(xhat, mx, v_sub(g, mg)), later ? v_ld(later + at, left) : v_set(0));
         if (n->dgamma) v_st(row->pg + x, v_fma(h, xhat, v_ld(row->pg + x, left)), left);
         if (n->dbeta) v_st(row->pb + x, v_add(v_ld(row->pb + x, left), h), left);
-        if (n->dx) v_st(n->dx + at, n->y && n->dx_adds ? v_add(v_ld(n->dx + at, left), d) : d, left);
+        if (n->dx) v_st(n->dx + at, dx_adds ? v_add(v_ld(n->dx + at, left), d) : d, left);
         if (!n->dy) continue;
         vf dy = v_mul(d, v_ld(keep + i, left));
         v_put(n->dy, t, at, n->dy_adds ? v_add(v_get(n->dy, t, at, left), dy) : dy, left);
@@ -166,19 +171,20 @@ ALWAYS void norm_bwd_finish(const cph_norm *n, cph_dtype t, const norm_row *row,
 }
 
 /* The two sums over a row: of g and of g xhat. */
-ALWAYS void norm_bwd_sums(const cph_norm *n, cph_dtype t, norm_row *row)
+ALWAYS void norm_bwd_sums(const cph_norm *n, cph_dtype t, bool alone, norm_row *row)
 {
     const float *s = (n->y ? n->sum : n->x) + row->at;
     float dh[DROP_CHUNK];
-    size_t w = n->width;
+    size_t w = n->width, chunk = alone ? w : DROP_CHUNK; /* a multiple of 32: lanes go on */
     lanes32 sg = lanes_zero(), sx = lanes_zero();
-    for (size_t c = 0; c < w; c += DROP_CHUNK) { /* a multiple of 32: lanes go on */
-        size_t len = w - c < DROP_CHUNK ? w - c : DROP_CHUNK;
-        result_grads(n, t, row->at + c, len, dh);
+    for (size_t c = 0; c < w; c += chunk) {
+        size_t len = w - c < chunk ? w - c : chunk;
+        if (!alone) result_grads(n, t, row->at + c, len, dh);
         EACH_LANES(i, u, left, len)
         {
             size_t x = i + u * W;
-            vf g = v_mul(v_ld(dh + x, left), v_ld(n->gamma + c + x, left));
+            vf h = alone ? v_get(n->dh, t, row->at + x, left) : v_ld(dh + x, left);
+            vf g = v_mul(h, v_ld(n->gamma + c + x, left));
             vf xhat = v_mul(v_sub(v_ld(s + c + x, left), v_set(row->mu)), v_set(row->rstd));
             lanes_put(&sg, (unsigned)u, v_add(sg.v[u], g), left);
             lanes_put(&sx, (unsigned)u, v_fma(g, xhat, sx.v[u]), left);
@@ -188,7 +194,7 @@ ALWAYS void norm_bwd_sums(const cph_norm *n, cph_dtype t, norm_row *row)
     row->mx = lanes_total(&sx) / (float)w;
 }
 
-ALWAYS void norm_bwd_rows(const cph_norm *n, cph_dtype t, size_t task)
+ALWAYS void norm_bwd_rows(const cph_norm *n, cph_dtype t, bool alone, size_t task)
 {
     size_t w = n->width, end = cph_u32_min((uint32_t)(task + 1) * CPH_ROW_BLOCK, n->rows);
     norm_row row = {.pg = n->part + task * w, .pb = n->part + (CPH_BLOCKS(n->rows) + task) * w};
@@ -199,11 +205,11 @@ ALWAYS void norm_bwd_rows(const cph_norm *n, cph_dtype t, size_t task)
         row.at = r * w;
         row.mu = n->rms ? 0 : n->mean[r];
         row.rstd = n->rstd[r];
-        norm_bwd_sums(n, t, &row);
+        norm_bwd_sums(n, t, alone, &row);
         for (size_t c = 0; c < w; c += DROP_CHUNK) {
             size_t len = w - c < DROP_CHUNK ? w - c : DROP_CHUNK;
-            result_grads(n, t, row.at + c, len, dh);
-            norm_bwd_finish(n, t, &row, c, len, dh);
+            if (!alone) result_grads(n, t, row.at + c, len, dh);
+            norm_bwd_finish(n, t, alone, &row, c, len, dh);
         }
     }
 }
@@ -213,7 +219,8 @@ static void norm_bwd(const cph_op *op, unsigned phase, size_t task, float *scrat
     (void)scratch;
     const cph_norm *n = &op->u.norm;
     if (phase == 0) {
-        FOR_TYPE(op->dtype, norm_bwd_rows(n, TYPE, task));
+        if (reads_dh_alone(n)) FOR_TYPE(op->dtype, norm_bwd_rows(n, TYPE, true, task));
+        else FOR_TYPE(op->dtype, norm_bwd_rows(n, TYPE, false, task));
         return;
     }
     if (n->dgamma) add_tree(n->dgamma, n->part, n->width, CPH_BLOCKS(n->rows), task * CPH_COLUMN_TASK, false);
