@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cut.c - how many phases a pass has and how many tasks a phase: functions of the
- * record alone, the same for every backend and number of threads.
+ * record alone, the same for every backend.
  */
 #include "tensor_in.h"
 
@@ -22,11 +22,11 @@ unsigned cph_n_phases(const cph_op *op, bool backward)
 
 static size_t linear_tasks(const cph_linear *l, bool backward, unsigned phase)
 {
-    if (!backward) return cph_tiles_of(l->rows, l->out).count;
+    if (!backward) return cph_tiles_of(l->rows, l->out, l->workers).count;
     if (phase == 0) return CPH_BLOCKS(l->rows) + (l->dx ? parts(l->in, CPH_PACK_TASK) : 0);
     size_t n = l->db ? parts(l->out, CPH_COLUMN_TASK) : 0;
-    if (l->dw) n += l->out_in ? cph_tiles_of(l->out, l->in).count : cph_tiles_of(l->in, l->out).count;
-    if (l->dx) n += cph_tiles_of(l->rows, l->in).count;
+    if (l->dw) n += l->out_in ? cph_tiles_of(l->out, l->in, l->workers).count : cph_tiles_of(l->in, l->out, l->workers).count;
+    if (l->dx) n += cph_tiles_of(l->rows, l->in, l->workers).count;
     return n;
 }
 
@@ -35,13 +35,13 @@ static size_t loss_tasks(const cph_loss *l, unsigned phase)
     cph_loss_phase p = cph_loss_phase_of(l, phase);
     size_t packs = parts(l->in, CPH_PACK_TASK);
     switch (p.kind) {
-    case CPH_LOSS_LOGITS: return cph_tiles_of(p.rows, l->vocab).count;
+    case CPH_LOSS_LOGITS: return cph_tiles_of(p.rows, l->vocab, l->workers).count;
     case CPH_LOSS_SOFTMAX: return parts(p.rows, CPH_LOSS_ROWS) + (l->backward ? 2 * packs : 0);
     case CPH_LOSS_GRADS: break;
     }
-    size_t dx = l->dx ? cph_tiles_of(p.rows, l->in).count : 0;
+    size_t dx = l->dx ? cph_tiles_of(p.rows, l->in, l->workers).count : 0;
     if (!p.last) return dx + packs;
-    return dx + (l->dw ? cph_tiles_of(l->vocab, l->in).count : 0) + (l->db ? parts(l->vocab, CPH_VOCAB_CHUNK) : 0);
+    return dx + (l->dw ? cph_tiles_of(l->vocab, l->in, l->workers).count : 0) + (l->db ? parts(l->vocab, CPH_VOCAB_CHUNK) : 0);
 }
 
 static size_t factor_tasks(const cph_factor *f, unsigned phase)

@@ -123,9 +123,12 @@ static void run_phases(cph_pool *pool, const cph_op *op, cph_op_fn fn, bool back
                        size_t scratch_floats)
 {
     assert(fn);
-    for (unsigned phase = 0; phase < cph_n_phases(op, backward); phase++) {
-        struct run r = {op, fn, phase, scratch, scratch_floats};
-        run_tasks(pool, cph_n_tasks(op, backward, phase), run_task, &r);
+    cph_op mine = *op;
+    if (op->kind == CPH_OP_linear) mine.u.linear.workers = pool ? cph_pool_threads(pool) : 1;
+    if (op->kind == CPH_OP_loss) mine.u.loss.workers = pool ? cph_pool_threads(pool) : 1;
+    for (unsigned phase = 0; phase < cph_n_phases(&mine, backward); phase++) {
+        struct run r = {&mine, fn, phase, scratch, scratch_floats};
+        run_tasks(pool, cph_n_tasks(&mine, backward, phase), run_task, &r);
     }
 }
 

@@ -31,7 +31,7 @@ void REF(linear_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *sc
 {
     (void)phase, (void)scratch;
     const cph_linear *l = &op->u.linear;
-    cph_tiles tiles = cph_tiles_of(l->rows, l->out);
+    cph_tiles tiles = cph_tiles_of(l->rows, l->out, l->workers);
     cph_tile t = cph_tile_at(&tiles, task);
     ref_matrix w = weight(l, op->dtype);
     for (size_t r = t.m0; r < t.m1; r++)
@@ -77,7 +77,7 @@ void REF(linear_bwd)(const cph_op *op, unsigned phase, size_t task, cph_real *sc
     ref_matrix dy = {l->dy, l->out, 1, type, type}, dy_t = {l->dy, 1, l->out, type, type};
     ref_matrix w = weight(l, type);
     if (l->dw) {
-        cph_tiles tiles = l->out_in ? cph_tiles_of(l->out, l->in) : cph_tiles_of(l->in, l->out);
+        cph_tiles tiles = l->out_in ? cph_tiles_of(l->out, l->in, l->workers) : cph_tiles_of(l->in, l->out, l->workers);
         if (task < tiles.count) {
             cph_tile t = cph_tile_at(&tiles, task);
             if (l->out_in) ref_tile(t, l->rows, dy_t, x, l->dw, CPH_F32, l->in, !l->fresh_dw);
@@ -87,7 +87,7 @@ void REF(linear_bwd)(const cph_op *op, unsigned phase, size_t task, cph_real *sc
         task -= tiles.count;
     }
     if (l->dx) {
-        cph_tiles tiles = cph_tiles_of(l->rows, l->in);
+        cph_tiles tiles = cph_tiles_of(l->rows, l->in, l->workers);
         if (task < tiles.count) {
             ref_matrix w_t = {w.p, w.cs, w.rs, w.type, w.product};
             ref_tile(cph_tile_at(&tiles, task), l->out, dy, w_t, l->dx, type, l->in, l->dx_adds);

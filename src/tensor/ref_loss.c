@@ -77,7 +77,7 @@ void REF(loss_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scra
     ref_matrix x = {(const char *)l->x + row0 * l->in * size_of(type), l->in, 1, type, type};
     size_t row = l->vocab * (sizeof(cph_real) / size_of(type)); /* elements from row to row of the gradients */
     if (at.kind == CPH_LOSS_LOGITS) {
-        cph_tiles tiles = cph_tiles_of(at.rows, l->vocab);
+        cph_tiles tiles = cph_tiles_of(at.rows, l->vocab, l->workers);
         ref_tile(cph_tile_at(&tiles, task), l->in, x, (ref_matrix){l->w, 1, l->in, CPH_F32, type}, l->logits,
                  CPH_F32, l->vocab, false);
         return;
@@ -88,7 +88,7 @@ void REF(loss_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scra
             loss_row(l, type, row0 + r, l->logits + r * l->vocab);
         return;
     }
-    cph_tiles tiles = cph_tiles_of(at.rows, l->in);
+    cph_tiles tiles = cph_tiles_of(at.rows, l->in, l->workers);
     if (l->dx && task < tiles.count) {
         if (at.chunk == 0)
             ref_tile(cph_tile_at(&tiles, task), l->vocab, (ref_matrix){l->logits, row, 1, type, type},
@@ -98,7 +98,7 @@ void REF(loss_fwd)(const cph_op *op, unsigned phase, size_t task, cph_real *scra
     }
     if (!at.last) return;
     if (l->dx) task -= tiles.count;
-    tiles = cph_tiles_of(l->vocab, l->in);
+    tiles = cph_tiles_of(l->vocab, l->in, l->workers);
     if (!l->dw || task >= tiles.count) {
         loss_db(l, type, row0, at.rows, task - (l->dw ? tiles.count : 0));
         return;

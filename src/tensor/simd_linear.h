@@ -59,7 +59,7 @@ static void linear_fwd(const cph_op *op, unsigned phase, size_t task, float *scr
 {
     (void)phase;
     const cph_linear *l = &op->u.linear;
-    cph_tiles tiles = cph_tiles_of(l->rows, l->out);
+    cph_tiles tiles = cph_tiles_of(l->rows, l->out, l->workers);
     cph_tile t = cph_tile_at(&tiles, task);
     bool real = op->dtype == CPH_F32 || l->real_y;
     product g = {.k = l->in, .type = op->dtype, .packed = l->packed,
@@ -213,7 +213,7 @@ static void linear_bwd(const cph_op *op, unsigned phase, size_t task, float *scr
         return;
     }
     if (l->dw) {
-        cph_tiles tiles = l->out_in ? cph_tiles_of(l->out, l->in) : cph_tiles_of(l->in, l->out);
+        cph_tiles tiles = l->out_in ? cph_tiles_of(l->out, l->in, l->workers) : cph_tiles_of(l->in, l->out, l->workers);
         if (task < tiles.count) {
             linear_dw(l, op->dtype, cph_tile_at(&tiles, task), scratch);
             return;
@@ -221,7 +221,7 @@ static void linear_bwd(const cph_op *op, unsigned phase, size_t task, float *scr
         task -= tiles.count;
     }
     if (l->dx) {
-        cph_tiles tiles = cph_tiles_of(l->rows, l->in);
+        cph_tiles tiles = cph_tiles_of(l->rows, l->in, l->workers);
         if (task < tiles.count) {
             linear_dx(l, op->dtype, &tiles, cph_tile_at(&tiles, task), scratch);
             return;
@@ -365,7 +365,7 @@ ALWAYS void loss_db(const cph_loss *l, cph_dtype type, size_t row0, uint32_t row
 
 static void loss_logits(const cph_loss *l, cph_dtype type, size_t row0, uint32_t rows, size_t task, float *scratch)
 {
-    cph_tiles tiles = cph_tiles_of(rows, l->vocab);
+    cph_tiles tiles = cph_tiles_of(rows, l->vocab, l->workers);
     product g = {.k = l->in, .type = type, .packed = l->packed, .panel = NR * steps_of(l->in, pairs_of(type)),
                  .a = {at_of(l->x, type, row0 * l->in), l->in, 1, type}, .b = {l->w, l->in, 1, CPH_F32},
                  .c = l->logits, .ldc = l->vocab};
@@ -405,7 +405,7 @@ static void loss_fwd(const cph_op *op, unsigned phase, size_t task, float *scrat
         loss_softmax(l, op->dtype, at.row0, at.rows, task, &p);
         return;
     }
-    cph_tiles tiles = cph_tiles_of(at.rows, l->in);
+    cph_tiles tiles = cph_tiles_of(at.rows, l->in, l->workers);
     if (l->dx && task < tiles.count) {
         loss_dx(l, op->dtype, at.row0, at.chunk, cph_tile_at(&tiles, task), &p, scratch);
         return;
@@ -415,7 +415,7 @@ static void loss_fwd(const cph_op *op, unsigned phase, size_t task, float *scrat
         pack_vocabulary(l, op->dtype, at.chunk + 1, &p, task);
         return;
     }
-    tiles = cph_tiles_of(l->vocab, l->in);
+    tiles = cph_tiles_of(l->vocab, l->in, l->workers);
     if (l->dw && task < tiles.count) {
         loss_dw(l, op->dtype, at.row0, at.rows, cph_tile_at(&tiles, task), &p, scratch);
         return;

@@ -69,19 +69,19 @@ typedef struct cph_tile {
 } cph_tile;
 /*
  * A tile packs its rows of A once for all its columns, so tiles are wide; rows are cut until
- * there are tasks enough for some workers, then columns.
+ * there are tasks enough for the workers, then columns.
  */
-static inline cph_tiles cph_tiles_of(uint32_t m, uint32_t n)
+static inline cph_tiles cph_tiles_of(uint32_t m, uint32_t n, uint32_t workers)
 {
     cph_tiles t = {m, n, 128, n, 0};
-    uint32_t wide = n > 8192 ? 256 : 128;
+    uint32_t wide = n > 8192 ? 256 : 128, some = workers ? workers : 1;
     for (unsigned cut = 0;; cut++) {
         uint32_t rows = cut == 0 ? wide : 64, columns = cut < 2 ? 768 : cut == 2 ? 384 : cut == 3 ? 192 : 96;
         uint32_t down = (m + rows - 1) / rows, across = (n + columns - 1) / columns;
         t.tile_m = (m + down - 1) / down;
         t.tile_n = ((n + across - 1) / across + CPH_PACK_TASK - 1) / CPH_PACK_TASK * CPH_PACK_TASK;
         t.count = (size_t)down * ((n + t.tile_n - 1) / t.tile_n);
-        if (t.count >= (cut == 0 ? 16 : 8) || cut == 4) break;
+        if (t.count >= (cut == 0 ? 8 : 2) * (size_t)some || cut == 4) break;
     }
     return t;
 }

@@ -97,6 +97,7 @@ typedef struct cph_linear {
     cph_real *part;        /* [CPH_BLOCKS(rows),out], for db */
     void *pack;            /* cph_linear_pack_bytes of workspace for the backward pass */
     uint32_t rows, in, out;
+    uint32_t workers; /* set by who runs it: into how many tasks products are cut at least */
     bool out_in; /* w is [out,in] */
     bool real_y; /* y is cph_real whatever the dtype (forward only: logits) */
     bool y_adds; /* the chains of x W go on from what y holds, before bias and act (LoRA) */
@@ -259,6 +260,7 @@ typedef struct cph_loss {
     bool dx_adds, fresh_dw; /* dx goes on from what it holds; dw and db begin at +0 */
     cph_targets targets;
     double z_loss;          /* + z_loss log(sum(exp))^2 */
+    uint32_t workers; /* as in cph_linear */
 } cph_loss;
 
 typedef struct cph_sumsq {
