@@ -190,7 +190,7 @@ static void a_sum_ends_when_a_rank_dies_in_it(void **state)
     (void)state;
     cph_err err = {0};
     assert_int_equal(on_ranks(2, sum_with_death, NULL, &err), CPH_IO);
-    assert_non_null(strstr(err.what, "rank 1 (process "));
+    assert_non_null(strstr(err.what, "rank 1 ")); /* it may die before rank 0 has heard of its process */
 }
 
 static void a_transport_that_is_not_there_is_said_so(void **state)
