@@ -40,6 +40,9 @@ static cph_status check_shape(const cph_model *m, cph_step_shape s, cph_err *err
     if (s.T > m->positions)
         return cph_fail(err, CPH_USAGE, "a step of %u tokens a row: the model has %u positions", s.T,
                         m->positions);
+    if (s.recompute_to > m->n_layer)
+        return cph_fail(err, CPH_USAGE, "recompute names block %u: the model has blocks 0 to %u", s.recompute_to - 1,
+                        m->n_layer - 1);
     if (rows_of(s) > UINT32_MAX / 4) return cph_fail(err, CPH_USAGE,
                                                      "a step of %u rows of %u tokens: too large", s.B, s.T);
     return CPH_OK;

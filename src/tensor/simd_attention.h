@@ -268,7 +268,7 @@ typedef struct backward_places { /* in scratch, behind GEMM_FLOATS */
     float *k_columns, *v_columns, *k_values; /* of the block of keys */
     float *dk, *dv;                          /* [128,head_dim] */
     float *heads;                            /* of each query head of the group: */
-    size_t q_rows, do_rows, q_values, do_values, dq; /* places inside */
+    size_t do_rows, q_values, do_values, dq; /* places inside, behind the queries' rows */
     size_t head_floats, floats;
 } backward_places;
 

@@ -330,6 +330,13 @@ static void recomputed_layers_give_the_same_bits_in_less_memory(void **state)
         assert_int_equal(cph_digest_cmp(&kept, &all), 0);
         assert_true(both < one && one < whole);
     }
+    cph_model *m = model_of(DROPPED, 42);
+    uint64_t need;
+    cph_err why = {0};
+    cph_step_shape beyond = {.B = DB, .T = DT, .train = true, .recompute_to = 3};
+    assert_int_equal(cph_step_need(m, beyond, 2, &need, &why), CPH_USAGE);
+    assert_non_null(strstr(why.what, "block 2"));
+    cph_model_close(m);
 }
 
 static void dropout_depends_on_seed_slot_and_step(void **state)
