@@ -42,7 +42,6 @@ static void learn(cph_watch *w, const notice *n)
     w->why.status = (cph_status)n->status;
     snprintf(w->why.what, sizeof w->why.what, "%s", n->what);
     snprintf(w->why.hint, sizeof w->why.hint, "%s", n->hint);
-    if (n->rank == 0) __atomic_store_n(&w->root_lost, 1, __ATOMIC_RELEASE);
     __atomic_store_n(&w->lost, 1, __ATOMIC_RELEASE);
     if (w->t->rank == 0) spread(w, n);
     w->t->poke((cph_transport *)(uintptr_t)w->t);
@@ -59,6 +58,8 @@ static void died(cph_watch *w, unsigned rank)
         snprintf(n.what, sizeof n.what, "rank %u died at the start", rank);
     pthread_mutex_unlock(&w->lock);
     snprintf(n.hint, sizeof n.hint, "the same command goes on from the last checkpoint");
+    /* A root that tells of its failure also says it to the user: only of its death others must speak. */
+    if (rank == 0 && !__atomic_load_n(&w->lost, __ATOMIC_ACQUIRE)) __atomic_store_n(&w->root_lost, 1, __ATOMIC_RELEASE);
     learn(w, &n);
 }
 

@@ -26,8 +26,10 @@ command_of() {
 }
 forget() { rm -rf "$1" "$1.run"; }
 
+began=$(date +%s%N)
 # shellcheck disable=SC2046
 must $(command_of 1 "$work/m")
+lasts=$((($(date +%s%N) - began) / 1000000)) # ms: a kill shall come before the end on any machine
 want=$(digest "$work/m")
 kinds="1 2 4"
 [ $has_mpi = yes ] && kinds="1 2 4 mpi2 mpi4"
@@ -42,7 +44,7 @@ done
 
 # A run to be killed has a process for each rank; they are ours by the command line that names the output.
 ranks_of() { pgrep -f "^$colophon train gpt2 .*--out $1 " | sort -n; }
-pick() { set -- $1; shift $((RANDOM % $#)); echo "$1"; }
+pick() { set -- $1; [ $# = 0 ] || shift $((RANDOM % $#)); echo "${1-}"; }
 hits=0
 for i in $(seq 12); do
     kind=$(pick "${kinds#1 }")
@@ -51,7 +53,7 @@ for i in $(seq 12); do
     $(command_of "$kind" "$work/k") --verbose >"$work/k.out" 2>&1 </dev/null &
     job=$!
     for _ in $(seq 200); do [ "$(ranks_of "$work/k" | wc -l)" = "$n" ] && break; sleep 0.02; done
-    sleep "$(awk -v r=$RANDOM 'BEGIN { printf "%.3f", 0.05 + r / 32768 * 0.8 }')"
+    sleep "$(awk -v r=$RANDOM -v ms=$lasts 'BEGIN { printf "%.3f", r / 32768 * 0.7 * ms / 1000 }')"
     victim=$(pick "$(ranks_of "$work/k" | tr '\n' ' ')")
     began=$(date +%s%N)
     [ -n "$victim" ] && kill -9 "$victim" 2>/dev/null
