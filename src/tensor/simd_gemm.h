@@ -22,8 +22,13 @@
 #define DOTS 0
 #endif
 #define NR (2 * W)
-#define KC 384u
-#define MC 168u /* a multiple of every MR */
+#if W == 16
+#define KC 1024u
+#define MC 126u /* a multiple of MR; MC x KC elements stay in a second cache of 1 MB */
+#else
+#define KC 768u
+#define MC 84u /* of 512 KB, or less */
+#endif
 #define NC 256u /* columns of B that are packed at a time where they are not packed before */
 #define AHEAD 16u /* rows that packing fetches ahead */
 #define SLACK 16u /* floats behind packed panels that a last store may reach */
@@ -221,36 +226,52 @@ ALWAYS vf multiply_add(bool pairs, vf a, vf b, vf c)
     return v_fma(a, b, c);
 }
 
-/* C[rows x NR] goes on from what it holds (or from +0) through `steps` more; the C of the next call is fetched. */
-ALWAYS void tile_of(bool pairs, size_t rows, size_t steps, const float *a, const float *b, float *c, size_t ldc,
-                    bool from_c, const float *next)
+/* A pointer goes on row by row: else a compiler works out the addresses of all rows beforehand, and spills them. */
+#define STEPWISE(p) __asm__("" : "+r"(p))
+
+/* What a tile fetches for those that follow. */
+typedef struct ahead {
+    const float *c;  /* C of the next tile */
+    const float *b;  /* this tile's share of the next panel of B */
+    size_t per_step; /* floats of b a step; 0: it is near */
+} ahead;
+
+/* C[rows x NR] goes on from what it holds (or from +0) through `steps` more. */
+ALWAYS void tile_of(bool pairs, bool far, size_t rows, size_t steps, const float *a, const float *b, float *c, size_t ldc,
+                    bool from_c, ahead next)
 {
     vf acc[MR][2];
+    float *at = c;
     UNROLL for (size_t i = 0; i < rows; i++) {
-        __builtin_prefetch(next + i * ldc, 1);
-        __builtin_prefetch(next + i * ldc + NR - 1, 1);
-    }
-    UNROLL for (size_t i = 0; i < rows; i++) {
-        acc[i][0] = from_c ? v_load(c + i * ldc) : v_set(0);
-        acc[i][1] = from_c ? v_load(c + i * ldc + W) : v_set(0);
+        __builtin_prefetch(next.c, 1);
+        if (far) __builtin_prefetch(next.c + NR / 2, 1);
+        __builtin_prefetch(next.c + NR - 1, 1);
+        acc[i][0] = from_c ? v_load(at) : v_set(0);
+        acc[i][1] = from_c ? v_load(at + W) : v_set(0);
+        next.c += ldc, at += ldc;
+        STEPWISE(next.c);
+        STEPWISE(at);
     }
     for (size_t x = 0; x < steps; x++, a += rows, b += NR) {
         vf b0 = v_load(b), b1 = v_load(b + W);
+        if (far) __builtin_prefetch(next.b + x * next.per_step, 0, 2);
         UNROLL for (size_t i = 0; i < rows; i++) {
             vf ai = v_set(a[i]);
             acc[i][0] = multiply_add(pairs, ai, b0, acc[i][0]);
             acc[i][1] = multiply_add(pairs, ai, b1, acc[i][1]);
         }
     }
-    UNROLL for (size_t i = 0; i < rows; i++) {
-        v_store(c + i * ldc, acc[i][0]);
-        v_store(c + i * ldc + W, acc[i][1]);
+    UNROLL for (size_t i = 0; i < rows; i++, c += ldc) {
+        STEPWISE(c);
+        v_store(c, acc[i][0]);
+        v_store(c + W, acc[i][1]);
     }
 }
 
 #define TILE_CASE(n)                                                                               \
     case n:                                                                                        \
-        tile_of(PAIRS, n, steps, a, b, c, ldc, from_c, next);                                            \
+        if (next.per_step) tile_of(PAIRS, true, n, steps, a, b, c, ldc, from_c, next);             \
+        else tile_of(PAIRS, false, n, steps, a, b, c, ldc, from_c, next);                          \
         break;
 #define TILE_CASES_6 TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
 #define TILE_CASES_12                                                                              \
@@ -264,13 +285,13 @@ ALWAYS void tile_of(bool pairs, size_t rows, size_t steps, const float *a, const
 #define TILE_CASES TILE_CASES_6
 #endif
 static void micro_single(size_t rows, size_t steps, const float *a, const float *b, float *c, size_t ldc, bool from_c,
-                         const float *next)
+                         ahead next)
 {
     enum { PAIRS = 0 };
     switch (rows) { TILE_CASES }
 }
 static void micro(bool pairs, size_t rows, size_t steps, const float *a, const float *b, float *c, size_t ldc,
-                  bool from_c, const float *next)
+                  bool from_c, ahead next)
 {
 #if DOTS
     enum { PAIRS = 1 };
@@ -292,7 +313,7 @@ static void micro_edge(bool pairs, size_t rows, size_t steps, const float *a, co
         memset(t + i * NR, 0, NR * sizeof *t);
         memcpy(t + i * NR, c + i * ldc, columns * sizeof *t);
     }
-    micro(pairs, rows, steps, a, b, t, NR, from_c, c);
+    micro(pairs, rows, steps, a, b, t, NR, from_c, (ahead){c, b, 0});
     for (size_t i = 0; i < rows; i++) memcpy(c + i * ldc, t + i * NR, columns * sizeof *t);
 }
 
@@ -308,7 +329,11 @@ typedef struct product {
     float *c;
     size_t ldc;
     bool accumulate;
+    bool far; /* packed B comes from memory: fetch its panels ahead */
 } product;
+
+/* So many elements of packed columns are more than the last cache of a small machine. */
+ALWAYS bool are_far(size_t k, size_t columns) { return k * columns > 2u << 20; }
 
 /* Rows of a panel, so that all panels of m rows are about equal. */
 ALWAYS size_t panel_rows(size_t m)
@@ -322,22 +347,63 @@ static void sweep(const product *g, size_t m0, size_t m, size_t h, size_t n0, si
                   const float *a, const float *b, size_t b_panel, bool from_c)
 {
     bool pairs = pairs_of(g->type);
+    size_t panels = (m + h - 1) / h, per_step = g->far ? (NR + panels - 1) / panels : 0;
     for (size_t j = 0; j < n; j += NR, b += b_panel) {
         size_t columns = n - j < NR ? n - j : NR;
         float *c = g->c + m0 * g->ldc + n0 + j;
         for (size_t i = 0, p = 0; i < m; i += h, p++, c += h * g->ldc) {
             size_t rows = m - i < h ? m - i : h;
-            const float *next = i + h < m ? c + h * g->ldc : c - i * g->ldc + NR;
+            ahead next = {.c = i + h < m ? c + h * g->ldc : c - i * g->ldc + NR,
+                          .b = b + b_panel + p * per_step * steps, .per_step = per_step};
             if (columns == NR) micro(pairs, rows, steps, a + p * a_panel, b, c, g->ldc, from_c, next);
             else micro_edge(pairs, rows, steps, a + p * a_panel, b, c, g->ldc, columns, from_c);
         }
     }
 }
 
-/* Rows m0..m0+m-1 of A as panels of about equal height. */
+/*
+ * Rows m0..m0+m-1 of A as panels of about equal height. Where one k has its elements side by side it goes to
+ * all panels at once: a panel at a time would read every line for each of the panels that share it.
+ */
+ALWAYS void pack_rows_straight(kind x, float *dst, const char *src, size_t stride, size_t m, size_t h, size_t k)
+{
+    size_t per = in_pairs(x) ? 2 : 1, steps = steps_of(k, in_pairs(x));
+    for (size_t s = 0; s < steps; s++, src += per * stride) {
+        const char *next = per * s + 1 < k ? src + stride : NULL;
+        for (size_t i = 0; i < m; i += h) {
+            size_t rows = m - i < h ? m - i : h, at = i * kind_size(x);
+            float *to = dst + i * steps + s * rows;
+            __builtin_prefetch(src + at + AHEAD * stride); /* far rows: no hardware foresees them */
+            if (per == 2) __builtin_prefetch(src + at + (AHEAD + 1) * stride);
+            for (size_t r = 0; r < rows; r += W) {
+                size_t from = at + r * kind_size(x);
+                vf v = load_straight(x, src + from, per == 2 && next ? next + from : NULL, rows - r);
+                if (s * rows + r + W <= rows * steps) v_store(to + r, v); /* too far: the next steps write it again */
+                else v_st(to + r, v, rows - r);
+            }
+        }
+    }
+}
+
+#define ROWS_CASE(x)                                                                               \
+    case x: pack_rows_straight(x, dst, src, a->ks * kind_size(x), m, h, k); return;
 static void pack_rows(float *dst, const side *a, kind x, size_t m0, size_t m, size_t k0, size_t k)
 {
     size_t h = panel_rows(m), steps = steps_of(k, in_pairs(x));
+    if (a->is == 1) {
+        const char *src = (const char *)a->p + (m0 + k0 * a->ks) * kind_size(x);
+        switch (x) {
+            ROWS_CASE(KIND_F32)
+            ROWS_CASE(KIND_F32_ROUND)
+            ROWS_CASE(KIND_BF16)
+#if DOTS
+            ROWS_CASE(KIND_F32_PAIR)
+            ROWS_CASE(KIND_BF16_PAIR)
+#else
+        default: break;
+#endif
+        }
+    }
     for (size_t i = 0; i < m; i += h, dst += h * steps) {
         size_t rows = m - i < h ? m - i : h;
         pack_panel(dst, rows, a, x, m0 + i, rows, k0, k);

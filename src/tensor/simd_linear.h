@@ -66,7 +66,8 @@ static void linear_fwd(const cph_op *op, unsigned phase, size_t task, float *scr
                  .panel = NR * steps_of(l->in, pairs_of(op->dtype)),
                  .a = {l->x, l->in, 1, op->dtype},
                  .b = l->out_in ? (side){l->w, l->in, 1, CPH_F32} : (side){l->w, 1, l->out, CPH_F32},
-                 .c = l->y, .ldc = l->out, .accumulate = l->y_adds};
+                 .c = l->y, .ldc = l->out, .accumulate = l->y_adds,
+                 .far = are_far(l->in, l->out)};
     if (!real) g.c = NULL;
     product part = tile_part(g, t);
     if (!real) part.c = scratch + GEMM_FLOATS, part.ldc = tiles.tile_n;
@@ -199,7 +200,8 @@ static void linear_dx(const cph_linear *l, cph_dtype type, const cph_tiles *tile
 {
     linear_packs p = packs_of(l, type);
     product g = {.k = l->out, .type = type, .packed = p.w, .panel = p.w_panel, .a = {l->dy, l->out, 1, type},
-                 .c = type == CPH_F32 ? l->dx : NULL, .ldc = l->in, .accumulate = l->dx_adds};
+                 .c = type == CPH_F32 ? l->dx : NULL, .ldc = l->in, .accumulate = l->dx_adds,
+                 .far = are_far(l->in, l->out)};
     g = tile_part(g, t);
     if (type == CPH_F32) multiply(&g, scratch);
     else multiply_bf16(g, (uint16_t *)l->dx + (size_t)t.m0 * l->in + t.n0, l->in, tiles->tile_n, scratch);
@@ -330,7 +332,7 @@ static void loss_dx(const cph_loss *l, cph_dtype type, size_t row0, uint32_t chu
     product g = {.k = k, .type = type, .packed = p->w[chunk & 1], .panel = p->w_panel,
                  .a = {at_of(l->logits, type, v0), row, 1, type},
                  .c = type == CPH_F32 ? (float *)l->dx + row0 * l->in : p->dx, .ldc = l->in,
-                 .accumulate = chunk > 0 || l->dx_adds};
+                 .accumulate = chunk > 0 || l->dx_adds, .far = true};
     g = tile_part(g, t);
     if (type == CPH_BF16 && chunk == 0 && l->dx_adds)
         load_tile(&g, (const uint16_t *)l->dx + (row0 + t.m0) * l->in + t.n0, l->in);
@@ -368,7 +370,7 @@ static void loss_logits(const cph_loss *l, cph_dtype type, size_t row0, uint32_t
     cph_tiles tiles = cph_tiles_of(rows, l->vocab, l->workers);
     product g = {.k = l->in, .type = type, .packed = l->packed, .panel = NR * steps_of(l->in, pairs_of(type)),
                  .a = {at_of(l->x, type, row0 * l->in), l->in, 1, type}, .b = {l->w, l->in, 1, CPH_F32},
-                 .c = l->logits, .ldc = l->vocab};
+                 .c = l->logits, .ldc = l->vocab, .far = true};
     g = tile_part(g, cph_tile_at(&tiles, task));
     multiply(&g, scratch);
 }

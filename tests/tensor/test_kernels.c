@@ -145,7 +145,12 @@ static void run_both(const bench *b, cph_exec *x, const cph_op *op)
 
 static void row_linear(bench *b, cph_exec *x)
 {
-    uint32_t rows = pick(b, 1, 200), in_w = pick(b, 1, 600), out_w = pick(b, 1, 300);
+    uint32_t rows = pick(b, 1, 200), in_w = pick(b, 1, 600), out_w = pick(b, 1, 300), long_one = pick(b, 0, 9);
+    if (long_one < 3) { /* several blocks of k in one of the three products */
+        uint32_t *which[3] = {&rows, &in_w, &out_w};
+        rows = pick(b, 1, 60), in_w = pick(b, 1, 60), out_w = pick(b, 1, 60);
+        *which[long_one] = pick(b, 1000, 3000);
+    }
     bool out_in = pick(b, 0, 1), packed = pick(b, 0, 1);
     size_t nx = (size_t)rows * in_w, ny = (size_t)rows * out_w, nw = (size_t)in_w * out_w;
     cph_op op = {.kind = CPH_OP_linear, .dtype = b->dtype};
